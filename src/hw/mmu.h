@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The MMU of one core: TLBs, MMU caches and a walker, put together from a machine's description.
+ *
+ *     va ──> hint ──> L1 TLBs ──miss──> L2 TLBs ──miss──> MMU caches ──> walker ──> data caches ──> memory
+ *
+ * The hint is no hardware: it remembers in which entry of an L1 TLB a page was found last, so that a hit needs no
+ * search. It is checked against the entry itself and so never changes a result (tests/hw compare with it off).
+ */
+#ifndef EMT_HW_MMU_H
+#define EMT_HW_MMU_H
+
+#include "core/mm.h"
+#include "hw/cache.h"
+#include "hw/tlb.h"
+#include "machine/config.h"
+
+struct hw_histogram { /* log-linear: 16 buckets to each power of two, exact below 16; deterministic */
+    uint64_t count, sum;
+    uint64_t bucket[16 * 24];
+};
+
+struct mmu_stats {
+    uint64_t walks, walk_refs, walk_cycles, walk_faults;
+    uint64_t walk_refs_served[4]; /* by L1, L2, LLC, memory; all in [3] without data caches */
+    uint64_t tlb_cycles;          /* hits in level 2 */
+    uint64_t mmu_cache_hits[CFG_MMU_CACHES], mmu_cache_misses[CFG_MMU_CACHES];
+    uint64_t invalidations, flushes;
+    struct hw_histogram walk_latency;
+};
+
+/* What a translation gives. */
+struct mmu_translation {
+    uint64_t pa;      /* of the very byte asked for */
+    uint32_t fault;   /* 0, or EMT_PF_ code | MMU_FAULT */
+    uint32_t cycles;  /* beyond a first-level hit */
+    bool walked;
+};
+#define MMU_FAULT 0x80000000u
+
+struct mmu; /* hw/mmu_private.h for the inline hit path */
+
+struct mmu_shared; /* what cores share: L2 TLBs with `shared` */
+
+/* `caches`: where walker reads go; NULL: each costs cfg->flat_ref_cycles. All pointers stay the caller's. */
+int mmu_shared_new(struct mmu_shared **out, const struct emt_config *cfg);
+void mmu_shared_free(struct mmu_shared *);
+int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const struct emt_arch *arch,
+            struct emt_host *host, struct mmu_shared *shared, struct cache_core *caches);
+void mmu_free(struct mmu *);
+
+/* Root registers; `asid` tags what is cached. Without ASIDs (cfg->os.asids) this flushes all but global entries. */
+void mmu_load_root(struct mmu *, uint16_t asid, const struct emt_root *);
+/* Invalidate. Returns the number of single invalidations done (0: a whole flush). */
+unsigned mmu_flush(struct mmu *, uint16_t asid, const struct emt_flush *);
+
+/* The whole translation of one access. `type`: enum emt_access_type. The access lies in one page. */
+void mmu_translate(struct mmu *, uint64_t va, unsigned type, struct mmu_translation *out);
+
+/* What the tables say, with no time, A/D or caches touched: for the checker and `emt explain`. */
+int mmu_peek(struct mmu *, uint64_t va, unsigned type, struct emt_walk *out);
+
+const struct mmu_stats *mmu_stats_of(const struct mmu *);
+void mmu_reset_stats(struct mmu *);
+
+#endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * A machine's description, as read from machines/NAME.yaml and changed by --set. One table (settings.c) names each
+ * field with its path, type, unit, range and meaning; this is where the values land. Plain data: copied freely.
+ */
+#ifndef EMT_MACHINE_CONFIG_H
+#define EMT_MACHINE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CFG_NAME 32
+#define CFG_TLBS 12
+#define CFG_MMU_CACHES 12
+#define CFG_NODES 8
+#define CFG_MAX_CORES 64
+
+enum cfg_replacement { CFG_LRU, CFG_PLRU, CFG_RANDOM };
+
+/* Page sizes a TLB holds, as a mask. */
+#define CFG_PAGE_4K 1u
+#define CFG_PAGE_2M 2u
+#define CFG_PAGE_1G 4u
+
+#define CFG_TLB_DATA 1u
+#define CFG_TLB_INSTRUCTION 2u
+
+/* tlb.NAME.* : all TLBs of one level are looked up in parallel. */
+struct cfg_tlb {
+    char name[CFG_NAME];
+    uint32_t level;   /* 1 or 2 */
+    uint32_t holds;   /* CFG_TLB_ mask: which accesses use it */
+    uint32_t pages;   /* CFG_PAGE_ mask */
+    uint32_t entries;
+    uint32_t ways;    /* 0: fully associative */
+    enum cfg_replacement replacement;
+    uint32_t hit_cycles; /* added to an access that hits here and in no level above */
+    bool shared;      /* one for all cores (level 2 only) */
+    bool inclusive;   /* evicting an entry here drops it from level 1 too (level 2 only) */
+};
+
+/* mmu_caches.NAME.* : sizes for the caches an architecture brings; a name it does not bring is ignored. */
+struct cfg_mmu_cache {
+    char name[CFG_NAME];
+    uint32_t entries; /* 0: absent */
+    uint32_t ways;    /* 0: fully associative */
+    enum cfg_replacement replacement;
+};
+
+/* caches.l1d, .l2, .llc; hit_cycles is the round trip. bytes 0: absent */
+struct cfg_cache {
+    uint64_t bytes;
+    uint32_t ways, line_bytes;
+    uint32_t hit_cycles;
+    enum cfg_replacement replacement;
+    bool shared; /* between cores */
+};
+
+enum cfg_thp { CFG_THP_NEVER, CFG_THP_MADVISE, CFG_THP_ALWAYS };
+
+/* os.cost.NAME: instructions of one OS routine, table accesses not included. The list is in os/costs.h. */
+#define CFG_COSTS 48
+
+struct emt_config {
+    char name[CFG_NAME];
+    char about[256];
+
+    char mmu[CFG_NAME]; /* architecture; --mmu */
+    bool basic_only;    /* mmu.basic_only */
+
+    struct {
+        uint32_t count;
+        uint32_t frequency_mhz;
+        double base_cpi;          /* cycles per instruction with no miss at all */
+        uint32_t rob_instructions; /* data misses this close to an earlier one overlap with it */
+        double data_overlap;      /* 0..1: how much of a miss in another one's shadow is hidden */
+        double data_hidden;       /* 0..1: part of each isolated miss hidden by out-of-order work */
+        double walk_hidden;       /* 0..1: part of each walk hidden likewise */
+        uint32_t fault_cycles;    /* exception entry and return, the pipeline included */
+        uint32_t ipi_cycles;      /* initiator's wait for one shootdown, all targets acknowledged */
+        uint32_t ipi_target_cycles; /* what each target loses */
+        uint32_t invlpg_cycles;   /* one single-address invalidation */
+        uint32_t switch_cycles;   /* load of the root register */
+    } core;
+
+    struct cfg_tlb tlb[CFG_TLBS];
+    uint32_t ntlb;
+
+    struct cfg_mmu_cache mmu_cache[CFG_MMU_CACHES];
+    uint32_t nmmu_cache;
+    uint32_t mmu_cache_cycles; /* mmu_caches.hit_cycles: one parallel lookup of all */
+
+    bool caches_enabled;              /* caches.enabled */
+    struct cfg_cache l1d, l2, llc;
+    uint32_t walk_level;              /* caches.walk_level: walker's reads enter here: 1 or 2 */
+    uint32_t flat_ref_cycles;         /* caches.flat_ref_cycles: one walk reference without data caches */
+
+    struct {
+        uint64_t bytes;         /* memory.bytes, all nodes together */
+        uint32_t nodes;         /* NUMA nodes of equal size; core c belongs to node c * nodes / count */
+        uint32_t local_cycles;  /* on top of the LLC's lookup */
+        uint32_t remote_cycles;
+        double fragmented;      /* memory.fragmented 0..1: unusable free space index at order 9 made beforehand */
+        double occupied;        /* memory.occupied 0..1: share of memory the fragmentation takes away, at most */
+        uint64_t seed;
+    } memory;
+
+    struct {
+        enum cfg_thp thp;                 /* os.thp.enabled */
+        bool thp_on_fault;                /* os.thp.fault */
+        bool khugepaged;                  /* os.thp.khugepaged */
+        uint64_t scan_every_instructions; /* os.thp.scan_every_instructions */
+        uint32_t scan_pages;              /* os.thp.scan_pages: 4 KiB pages looked at per scan */
+        uint32_t max_ptes_none;           /* os.thp.max_ptes_none */
+        bool zero_page;                   /* os.zero_page: read faults map one shared page */
+        uint32_t fault_around_pages;      /* os.fault_around_pages: page-cache pages mapped on a file fault */
+        bool asids;                       /* os.asids: tag TLBs by process (PCID) */
+        uint32_t flush_ceiling;           /* os.flush_ceiling: more pages than this: flush the whole ASID */
+        uint64_t stack_bytes;             /* os.stack_bytes: how far a stack may grow */
+        uint32_t cost[CFG_COSTS];         /* os.cost.NAME, instructions; indices of enum os_cost */
+        double cpi;                       /* os.cpi: cycles per OS instruction, table stalls not included */
+    } os;
+
+    bool check_translations; /* check.translations */
+    uint64_t seed;           /* random replacement */
+};
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The simulated operating system's memory management: address spaces made of VMAs, demand paging, a page cache,
+ * fork with copy-on-write, huge pages, a buddy allocator. It knows no architecture: tables are touched only through
+ * core/mm.h. Its work is counted by operation, in instructions (os/costs.h) and table accesses.
+ *
+ * Not thread safe: one machine, one thread. Protections, mmap flags and advice are Linux's values on x86-64.
+ */
+#ifndef EMT_OS_OS_H
+#define EMT_OS_OS_H
+
+#include "core/mm.h"
+#include "machine/config.h"
+
+struct os;
+struct os_process;
+
+/* Operations that the account distinguishes. */
+enum os_op {
+    OS_FAULT_ANON, OS_FAULT_HUGE, OS_FAULT_ZERO, OS_FAULT_FILE, OS_FAULT_COW, OS_FAULT_SPURIOUS, OS_FAULT_BAD,
+    OS_MMAP, OS_MUNMAP, OS_MPROTECT, OS_MREMAP, OS_BRK, OS_MADVISE, OS_FORK, OS_EXIT, OS_EXEC,
+    OS_KHUGEPAGED, OS_SHOOTDOWN, OS_SWITCH,
+    OS_OPS
+};
+extern const char *const os_op_name[OS_OPS]; /* "fault_anon", ... as in the results */
+
+struct os_op_stats {
+    uint64_t calls, instructions, table_reads, table_writes, stall_cycles;
+    uint64_t extra_cycles; /* exception entry, IPIs, invalidations: cycles that are no instructions */
+};
+
+struct os_stats {
+    struct os_op_stats op[OS_OPS];
+    uint64_t pages_zeroed_bytes, pages_copied_bytes;
+    uint64_t huge_splits, huge_collapses, huge_fallbacks;
+    uint64_t out_of_memory;      /* faults that found no frame */
+    uint64_t segv;               /* faults outside any VMA, or against its protection */
+    uint64_t mapped_bytes[3];    /* now, by page size 4K, 2M, 1G */
+    uint64_t resident_peak_bytes;
+};
+
+int os_new(struct os **out, const struct emt_config *cfg, struct emt_tsvc *svc);
+void os_free(struct os *);
+const struct os_stats *os_stats_of(const struct os *);
+/* Peak of table bytes and the like go on; counters of operations start again. */
+void os_reset_stats(struct os *);
+
+/* A new, empty address space. -ENOMEM, -EEXIST. */
+int os_process_new(struct os *, uint32_t id, struct os_process **out);
+/* NULL when there is none. */
+struct os_process *os_process_find(struct os *, uint32_t id);
+struct emt_tdb *os_process_tdb(struct os_process *);
+/* Unmap everything and free the address space. */
+void os_exit(struct os_process *);
+void os_exec(struct os_process *);
+int os_fork(struct os_process *parent, uint32_t child_id, struct os_process **child);
+
+/* Files are numbers; their page cache lives as long as the OS. */
+int os_file(struct os *, uint64_t file, uint64_t bytes);
+
+/*
+ * The calls of the program. Addresses are page aligned (else -EINVAL), lengths are rounded up. With MAP_FIXED, or an
+ * addr other than 0 that is free, the mapping is made there; else the OS chooses and returns the address in *addr.
+ */
+int os_mmap(struct os_process *, uint64_t *addr, uint64_t bytes, int prot, int flags, uint64_t file,
+            uint64_t offset);
+int os_munmap(struct os_process *, uint64_t addr, uint64_t bytes);
+int os_mprotect(struct os_process *, uint64_t addr, uint64_t bytes, int prot);
+/* flags: MREMAP_MAYMOVE, _FIXED, _DONTUNMAP; *addr in: wanted (with FIXED), out: where it is */
+int os_mremap(struct os_process *, uint64_t old, uint64_t old_bytes, uint64_t *addr, uint64_t bytes, int flags);
+int os_brk(struct os_process *, uint64_t end);
+int os_madvise(struct os_process *, uint64_t addr, uint64_t bytes, int advice);
+/* The stack: grows down from `low` by up to cfg->os.stack_bytes below `end`. */
+int os_stack(struct os_process *, uint64_t low, uint64_t end);
+
+/*
+ * A page fault on `core`. 0: try again. -EFAULT: SIGSEGV. -EFBIG: SIGBUS, beyond the end of a file. -ENOMEM: out of
+ * memory, the process would be killed.
+ */
+int os_fault(struct os_process *, unsigned core, uint64_t va, unsigned type, uint32_t code);
+/* Account for a switch of `core` to this process, and switch the service. */
+int os_switch(struct os_process *, unsigned core);
+/* Background work (khugepaged) that is due when `instructions` have retired in all. */
+void os_tick(struct os *, uint64_t instructions);
+/* Cycles that hardware spent for the OS (IPIs, INVLPG), on the account of the operation now running. */
+void os_charge_cycles(struct os *, enum os_op, uint64_t cycles);
+
+/*
+ * Test and checking: which content a page shows. Kept only after os_track_content(). A content is a 64-bit name: 0
+ * zero page; a file's page: os_content_file(); anything else: what os_store() wrote.
+ */
+void os_track_content(struct os *);
+uint64_t os_content_file(uint64_t file, uint64_t page);
+/* Content seen at va through the tables; -EFAULT when not mapped. */
+int os_content(struct os_process *, uint64_t va, uint64_t *content);
+/* As if the program stored `content`; faults in what it must. */
+int os_store(struct os_process *, uint64_t va, uint64_t content);
+/* Every invariant of frames, VMAs and tables; 0, or a negative value after printing what is wrong to stderr. */
+int os_verify(struct os *);
+
+/* A picture of physical memory: `cells` cells of equal size, for each the bytes by use. */
+enum os_use { OS_USE_FREE, OS_USE_4K, OS_USE_2M, OS_USE_1G, OS_USE_FILE, OS_USE_TABLE, OS_USE_OCCUPIED, OS_USES };
+extern const char *const os_use_name[OS_USES];
+struct os_cell {
+    uint64_t bytes[OS_USES];
+};
+void os_memory_map(const struct os *, struct os_cell *cells, unsigned n);
+/* Free blocks by order 0..10, all nodes; and the unusable free space index at `order` (Gorman, 0..1). */
+void os_free_blocks(const struct os *, uint64_t count[11]);
+double os_fragmentation(const struct os *, unsigned order);
+/* Runs: number of virtually and physically contiguous mappings of a process that cover 99 % of what it has
+   resident, the longest in bytes, and the number in all. */
+struct os_contiguity {
+    uint64_t resident_bytes, runs, runs_99, longest_bytes;
+};
+void os_contiguity(struct os_process *, struct os_contiguity *);
+
+#endif

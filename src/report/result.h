@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * What one machine's run came to. Counters are exact; cycles are computed from them once, at the end (so that
+ * results are the same bytes whatever ran in parallel). docs/results.md documents each field for users.
+ */
+#ifndef EMT_REPORT_RESULT_H
+#define EMT_REPORT_RESULT_H
+
+#include "hw/mmu.h"
+#include "machine/config.h"
+#include "os/os.h"
+
+#define RESULT_CELLS 1024
+
+struct result_tlb {
+    char name[CFG_NAME];
+    uint32_t level, entries, ways;
+    uint64_t hits, misses, evictions;
+};
+
+struct result_mmu_cache {
+    char name[CFG_NAME];
+    uint32_t entries;
+    uint64_t hits, misses;
+};
+
+struct result_cache {
+    char name[CFG_NAME];
+    uint64_t data_hits, data_misses, walk_hits, walk_misses, os_hits, os_misses;
+};
+
+struct result_checker {
+    bool on;
+    uint64_t checked, wrong;
+    char first[256]; /* the first finding, in words */
+};
+
+struct emt_result {
+    struct emt_config cfg;
+    char input[256];      /* what ran */
+    char command[512];    /* that repeats it */
+    bool cut_short;       /* stopped by the user, by --limit, or by a program that died */
+    char why_cut[128];
+    int exit_status;      /* of a live program */
+
+    uint64_t instructions, loads, stores, fetches; /* accesses == loads + stores */
+    uint64_t unknown_accesses;                     /* to memory no mapping was seen for; the OS mapped it then */
+    uint64_t processes, threads, left_by_exec;
+
+    struct result_tlb tlb[CFG_TLBS];
+    uint32_t ntlb;
+    struct result_mmu_cache mmu_cache[CFG_MMU_CACHES];
+    uint32_t nmmu_cache;
+    struct mmu_stats mmu; /* sum over cores */
+    struct result_cache cache[3];
+    uint32_t ncache;
+
+    struct os_stats os;
+    uint64_t table_bytes, table_bytes_peak;
+    uint64_t os_instructions;
+
+    double cycles_user, cycles_data, cycles_translation, cycles_os, cycles_total;
+    double ipc; /* the program's instructions by all cycles: OS instructions do not count */
+
+    struct os_cell cell[RESULT_CELLS];
+    struct os_contiguity contiguity;
+    uint64_t free_blocks[11];
+    double fragmentation;
+
+    struct result_checker checker;
+};
+
+#endif
