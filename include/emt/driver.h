@@ -46,9 +46,9 @@ enum emt_attr {
 };
 
 /* What tobj_init() takes: permissions of a new object. Everything that is present may be read. */
-#define EMT_PROT_WRITE 0x1u
-#define EMT_PROT_EXEC 0x2u
-#define EMT_PROT_USER 0x4u
+#define EMT_PROT_WRITE  0x1u
+#define EMT_PROT_EXEC   0x2u
+#define EMT_PROT_USER   0x4u
 #define EMT_PROT_GLOBAL 0x8u
 
 /* A copy of one translation object. The owner is whoever holds the struct; it points to nothing. */
@@ -60,20 +60,20 @@ struct emt_tobj {
 
 /* ---- service and database -------------------------------------------------------------------------- */
 
-#define EMT_MAX_CPUS 64
+#define EMT_MAX_CPUS   64
 #define EMT_ROOT_WORDS 24
 
 /* What the hardware can do, as far as an OS asks. */
 struct emt_caps {
-    uint64_t page_sizes;   /* bit n set: pages of 2^n bytes */
-    uint8_t va_bits;       /* virtual address bits, sign extended above */
-    uint8_t pa_bits;       /* physical address bits */
-    uint8_t asid_bits;     /* 0: no ASIDs, every switch flushes */
-    uint8_t soft_bits;     /* bits an OS may keep in EMT_ATTR_SOFT */
-    bool accessed_dirty;   /* hardware sets A and D */
-    bool global;           /* has global entries */
-    bool ranges;           /* objects need not be a page size long */
-    bool places;           /* restricts frames: ask emt_tdb_place() before each allocation */
+    uint64_t page_sizes; /* bit n set: pages of 2^n bytes */
+    uint8_t va_bits;     /* virtual address bits, sign extended above */
+    uint8_t pa_bits;     /* physical address bits */
+    uint8_t asid_bits;   /* 0: no ASIDs, every switch flushes */
+    uint8_t soft_bits;   /* bits an OS may keep in EMT_ATTR_SOFT */
+    bool accessed_dirty; /* hardware sets A and D */
+    bool global;         /* has global entries */
+    bool ranges;         /* objects need not be a page size long */
+    bool places;         /* restricts frames: ask emt_tdb_place() before each allocation */
 };
 
 /* What the hardware's root registers get on a switch. Radix uses word[0] as CR3. */
@@ -93,11 +93,11 @@ struct emt_tsvc {
 
 struct emt_tdb {
     struct emt_tsvc *svc;
-    uint16_t asid;         /* chosen by the OS before tdb_create() */
-    uint64_t table_bytes;  /* now in tables; kept by emt_table_alloc() and emt_table_free() */
-    uint64_t word[4];      /* the driver's own */
-    void *priv;            /* the driver's own, from emt_state_alloc() */
-    uint32_t lock;         /* the default range lock: one for the whole database */
+    uint16_t asid;        /* chosen by the OS before tdb_create() */
+    uint64_t table_bytes; /* now in tables; kept by emt_table_alloc() and emt_table_free() */
+    uint64_t word[4];     /* the driver's own */
+    void *priv;           /* the driver's own, from emt_state_alloc() */
+    uint32_t lock;        /* the default range lock: one for the whole database */
 };
 
 /* Which cached translations must go. */
@@ -140,12 +140,12 @@ struct emt_gather {
 struct emt_cursor {
     struct emt_tdb *tdb;
     uint64_t start, end;
-    uint64_t va;          /* next address to look at */
-    struct emt_tobj obj;  /* the object under the cursor, or, when there is none, the void around it */
-    bool found;           /* obj is an object (present, or a swap entry) */
+    uint64_t va;         /* next address to look at */
+    struct emt_tobj obj; /* the object under the cursor, or, when there is none, the void around it */
+    bool found;          /* obj is an object (present, or a swap entry) */
     bool owns_gather;
     struct emt_gather *gather, own;
-    uint64_t drv[6];      /* the driver's own: where it stands in its tables; zero after open */
+    uint64_t drv[6]; /* the driver's own: where it stands in its tables; zero after open */
 };
 
 /* ---- placement -------------------------------------------------------------------------------------- */
@@ -159,7 +159,7 @@ struct emt_cursor {
 struct emt_place_query {
     uint64_t va, bytes;
     uint16_t asid;
-    int node;                                        /* NUMA node wanted, -1: any */
+    int node;                                                     /* NUMA node wanted, -1: any */
     unsigned (*free_frames)(void *ctx, uint64_t pfn, unsigned n); /* how many of n frames are free */
     void *ctx;
 };
@@ -186,7 +186,7 @@ typedef int (*emt_copy_fn)(void *ctx, struct emt_tobj *src, struct emt_tobj *dst
 typedef void (*emt_aged_fn)(void *ctx, const struct emt_tobj *old, unsigned ad);
 
 #define EMT_AGE_ACCESSED 1u
-#define EMT_AGE_DIRTY 2u
+#define EMT_AGE_DIRTY    2u
 
 struct emt_driver_ops {
     /* -- basic: translation objects. Pure functions of their arguments. -- */
@@ -243,11 +243,10 @@ struct emt_driver_ops {
     void (*cursor_close)(struct emt_cursor *);
 
     /* range: caller holds R. Default: a cursor. Objects that cross an end must be split before. */
-    int (*range_unmap)(struct emt_tdb *, uint64_t va, uint64_t bytes, emt_gone_fn, void *ctx,
-                       struct emt_gather *);
+    int (*range_unmap)(struct emt_tdb *, uint64_t va, uint64_t bytes, emt_gone_fn, void *ctx, struct emt_gather *);
     int (*range_protect)(struct emt_tdb *, uint64_t va, uint64_t bytes, unsigned prot, struct emt_gather *);
-    int (*range_copy)(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uint64_t bytes, emt_copy_fn,
-                      void *ctx, struct emt_gather *src_gather);
+    int (*range_copy)(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uint64_t bytes, emt_copy_fn, void *ctx,
+                      struct emt_gather *src_gather);
     int (*range_move)(struct emt_tdb *, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *);
     int (*range_age)(struct emt_tdb *, uint64_t va, uint64_t bytes, unsigned mask, emt_aged_fn, void *ctx,
                      struct emt_gather *);
@@ -284,20 +283,20 @@ enum emt_access_type { EMT_LOAD, EMT_STORE, EMT_FETCH };
 /* One access as the walker sees it; the control bits are x86's (SDM vol. 3, 4.6). */
 struct emt_access {
     uint64_t va;
-    uint8_t type;     /* enum emt_access_type */
-    bool user;        /* at CPL 3, or a user-mode-like implicit access */
+    uint8_t type;                            /* enum emt_access_type */
+    bool user;                               /* at CPL 3, or a user-mode-like implicit access */
     bool write_protect, smep, smap, nx, pke; /* CR0.WP, CR4.SMEP, CR4.SMAP, EFER.NXE, CR4.PKE */
     uint32_t pkru;
-    bool peek;        /* look only: set no A and D, use and fill no cache */
+    bool peek; /* look only: set no A and D, use and fill no cache */
 };
 
 /* x86 page-fault error code (SDM vol. 3, 4.7), which every architecture here uses. */
 #define EMT_PF_PRESENT 0x01u
-#define EMT_PF_WRITE 0x02u
-#define EMT_PF_USER 0x04u
-#define EMT_PF_RSVD 0x08u
-#define EMT_PF_FETCH 0x10u
-#define EMT_PF_PK 0x20u
+#define EMT_PF_WRITE   0x02u
+#define EMT_PF_USER    0x04u
+#define EMT_PF_RSVD    0x08u
+#define EMT_PF_FETCH   0x10u
+#define EMT_PF_PK      0x20u
 
 /* What a walk found. */
 struct emt_walk {
@@ -322,8 +321,8 @@ struct emt_fetch {
  * The walker's port to the outside. The hardware model owns it; the callbacks charge the time.
  * fetch:  reads n things at once; the walk waits for the slowest. <0: no such memory.
  * update: an atomic compare-exchange of one word (A and D bits); false: it had changed, walk again.
- * cache_get, cache_put: MMU caches that the architecture brings (emt_walker_ops.caches), by their number there. Lookups
- *         between two fetches are parallel. NULL when there are none, or for a peek.
+ * cache_get, cache_put: MMU caches that the architecture brings (emt_walker_ops.caches), by their number there.
+ * Lookups between two fetches are parallel. NULL when there are none, or for a peek.
  */
 struct emt_port {
     int (*fetch)(struct emt_port *, struct emt_fetch *, unsigned n);
@@ -355,7 +354,7 @@ struct emt_arch {
     const char *summary; /* one line for `emt list mmus` */
     const struct emt_driver_ops *driver;
     const struct emt_walker_ops *walker;
-    uint64_t param[4];   /* one source, several architectures: radix keeps its number of levels here */
+    uint64_t param[4]; /* one source, several architectures: radix keeps its number of levels here */
 };
 
 #endif

@@ -21,13 +21,13 @@ typedef __SIZE_TYPE__ size_t;
 #define bool _Bool
 #define true 1
 #define false 0
-#define NULL ((void *)0)
-#define ENOENT 2
-#define EAGAIN 11
-#define ENOMEM 12
-#define EFAULT 14
-#define EEXIST 17
-#define EINVAL 22
+#define NULL    ((void *)0)
+#define ENOENT  2
+#define EAGAIN  11
+#define ENOMEM  12
+#define EFAULT  14
+#define EEXIST  17
+#define EINVAL  22
 #define ENOTSUP 95
 #else
 #include <errno.h>
@@ -39,9 +39,9 @@ typedef __SIZE_TYPE__ size_t;
 /* The smallest page of every architecture here, and the two larger ones of x86-64. */
 #define EMT_PAGE_SHIFT 12
 #define EMT_PAGE_BYTES (1ull << EMT_PAGE_SHIFT)
-#define EMT_SHIFT_4K 12
-#define EMT_SHIFT_2M 21
-#define EMT_SHIFT_1G 30
+#define EMT_SHIFT_4K   12
+#define EMT_SHIFT_2M   21
+#define EMT_SHIFT_1G   30
 
 /* No such physical address: what a table allocation returns when memory is exhausted. */
 #define EMT_NO_PA (~0ull)

@@ -39,7 +39,8 @@ struct emt_host {
     void (*load_root)(void *hw, unsigned cpu, uint16_t asid, const struct emt_root *);
     void *hw;
 
-    /* Test: the n-th table or state allocation from now fails, and all later ones; 0: none fails. */
+    /* Test: the n-th table or state allocation from now fails, and later ones, until a table frame has gone back to
+       the OS, which counts as one more that may succeed; 0: none fails. */
     uint64_t fail_at;
 
     struct emt_host_freed *freed;
@@ -80,8 +81,7 @@ static inline void emt_table_write(struct emt_host *host, uint64_t pa, uint64_t 
     __atomic_store_n(emt_host_word(host, pa), value, __ATOMIC_RELEASE);
 }
 
-static inline uint64_t emt_table_cmpxchg(struct emt_host *host, uint64_t pa, uint64_t expected,
-                                         uint64_t desired) {
+static inline uint64_t emt_table_cmpxchg(struct emt_host *host, uint64_t pa, uint64_t expected, uint64_t desired) {
     host->table_reads++;
     host->table_writes++;
     emt_host_charge(host, pa, true);

@@ -21,29 +21,29 @@
 
 enum ev_kind { EV_LOAD = 0, EV_STORE = 1, EV_FETCH = 2, EV_EVENT = 3 };
 
-#define EV_KIND_MASK 3u
-#define EV_SIZE_SHIFT 2
-#define EV_HAS_PC 0x20u
-#define EV_DEPENDENT 0x40u
+#define EV_KIND_MASK     3u
+#define EV_SIZE_SHIFT    2
+#define EV_HAS_PC        0x20u
+#define EV_DEPENDENT     0x40u
 #define EV_ADDRESS_SHIFT 7
-#define EV_FETCH_MAX 32u
+#define EV_FETCH_MAX     32u
 
 /* OS events and their operands. Protections and flags are Linux's PROT_ and MAP_ values (x86-64). */
 enum ev_event {
     EV_NONE,
-    EV_MMAP,      /* addr, bytes, prot, flags, file (0: none), file offset in bytes; succeeded at addr */
-    EV_MUNMAP,    /* addr, bytes */
-    EV_MPROTECT,  /* addr, bytes, prot */
-    EV_MREMAP,    /* old addr, old bytes, new addr, new bytes, flags */
-    EV_BRK,       /* new end of the heap; the first one sets its start as well */
-    EV_MADVISE,   /* addr, bytes, advice */
-    EV_STACK,     /* lowest address in use, end (exclusive): a VMA that grows down */
-    EV_FILE,      /* file, bytes: a file's number and size, before its first mmap or when it changed */
-    EV_FORK,      /* child process: a copy of this block's process; shares nothing but what is shared */
-    EV_THREAD,    /* new thread of this process */
-    EV_EXEC,      /* this process dropped its address space */
-    EV_EXIT,      /* this process ended */
-    EV_MARK,      /* id: a region of interest begins (id > 0) or ends (0) */
+    EV_MMAP,     /* addr, bytes, prot, flags, file (0: none), file offset in bytes; succeeded at addr */
+    EV_MUNMAP,   /* addr, bytes */
+    EV_MPROTECT, /* addr, bytes, prot */
+    EV_MREMAP,   /* old addr, old bytes, new addr, new bytes, flags */
+    EV_BRK,      /* new end of the heap; the first one sets its start as well */
+    EV_MADVISE,  /* addr, bytes, advice */
+    EV_STACK,    /* lowest address in use, end (exclusive): a VMA that grows down */
+    EV_FILE,     /* file, bytes: a file's number and size, before its first mmap or when it changed */
+    EV_FORK,     /* child process: a copy of this block's process; shares nothing but what is shared */
+    EV_THREAD,   /* new thread of this process */
+    EV_EXEC,     /* this process dropped its address space */
+    EV_EXIT,     /* this process ended */
+    EV_MARK,     /* id: a region of interest begins (id > 0) or ends (0) */
     EV_COUNT
 };
 
@@ -99,10 +99,10 @@ struct ev_source {
     void (*close)(struct ev_source *);
     /* How much of the input is done, 0..1; negative: not known. */
     double (*progress)(const struct ev_source *);
-    const char *what;    /* for people: "sqlite3", "gups:bytes=1T", "trace.xz" */
+    const char *what; /* for people: "sqlite3", "gups:bytes=1T", "trace.xz" */
     bool deterministic;
-    bool want_pc;        /* set by the consumer before the first next(): loads and stores carry their PC */
-    int exit_status;     /* of a live program, after the end; 128 + n for signal n, as a shell says it; else 0 */
+    bool want_pc;    /* set by the consumer before the first next(): loads and stores carry their PC */
+    int exit_status; /* of a live program, after the end; 128 + n for signal n, as a shell says it; else 0 */
     char error[512];
 };
 

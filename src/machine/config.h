@@ -9,11 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define CFG_NAME 32
-#define CFG_TLBS 12
+#define CFG_NAME       32
+#define CFG_TLBS       12
 #define CFG_MMU_CACHES 12
-#define CFG_NODES 8
-#define CFG_MAX_CORES 64
+#define CFG_NODES      8
+#define CFG_MAX_CORES  64
 
 enum cfg_replacement { CFG_LRU, CFG_PLRU, CFG_RANDOM };
 
@@ -22,21 +22,21 @@ enum cfg_replacement { CFG_LRU, CFG_PLRU, CFG_RANDOM };
 #define CFG_PAGE_2M 2u
 #define CFG_PAGE_1G 4u
 
-#define CFG_TLB_DATA 1u
+#define CFG_TLB_DATA        1u
 #define CFG_TLB_INSTRUCTION 2u
 
 /* tlb.NAME.* : all TLBs of one level are looked up in parallel. */
 struct cfg_tlb {
     char name[CFG_NAME];
-    uint32_t level;   /* 1 or 2 */
-    uint32_t holds;   /* CFG_TLB_ mask: which accesses use it */
-    uint32_t pages;   /* CFG_PAGE_ mask */
+    uint32_t level; /* 1 or 2 */
+    uint32_t holds; /* CFG_TLB_ mask: which accesses use it */
+    uint32_t pages; /* CFG_PAGE_ mask */
     uint32_t entries;
-    uint32_t ways;    /* 0: fully associative */
+    uint32_t ways; /* 0: fully associative */
     enum cfg_replacement replacement;
     uint32_t hit_cycles; /* added to an access that hits here and in no level above */
-    bool shared;      /* one for all cores (level 2 only) */
-    bool inclusive;   /* evicting an entry here drops it from level 1 too (level 2 only) */
+    bool shared;         /* one for all cores (level 2 only) */
+    bool inclusive;      /* evicting an entry here drops it from level 1 too (level 2 only) */
 };
 
 /* mmu_caches.NAME.* : sizes for the caches an architecture brings; a name it does not bring is ignored. */
@@ -71,16 +71,16 @@ struct emt_config {
     struct {
         uint32_t count;
         uint32_t frequency_mhz;
-        double base_cpi;          /* cycles per instruction with no miss at all */
-        uint32_t rob_instructions; /* data misses this close to an earlier one overlap with it */
-        double data_overlap;      /* 0..1: how much of a miss in another one's shadow is hidden */
-        double data_hidden;       /* 0..1: part of each isolated miss hidden by out-of-order work */
-        double walk_hidden;       /* 0..1: part of each walk hidden likewise */
-        uint32_t fault_cycles;    /* exception entry and return, the pipeline included */
-        uint32_t ipi_cycles;      /* initiator's wait for one shootdown, all targets acknowledged */
+        double base_cpi;            /* cycles per instruction with no miss at all */
+        uint32_t rob_instructions;  /* data misses this close to an earlier one overlap with it */
+        double data_overlap;        /* 0..1: how much of a miss in another one's shadow is hidden */
+        double data_hidden;         /* 0..1: part of each isolated miss hidden by out-of-order work */
+        double walk_hidden;         /* 0..1: part of each walk hidden likewise */
+        uint32_t fault_cycles;      /* exception entry and return, the pipeline included */
+        uint32_t ipi_cycles;        /* initiator's wait for one shootdown, all targets acknowledged */
         uint32_t ipi_target_cycles; /* what each target loses */
-        uint32_t invlpg_cycles;   /* one single-address invalidation */
-        uint32_t switch_cycles;   /* load of the root register */
+        uint32_t invlpg_cycles;     /* one single-address invalidation */
+        uint32_t switch_cycles;     /* load of the root register */
     } core;
 
     struct cfg_tlb tlb[CFG_TLBS];
@@ -90,18 +90,18 @@ struct emt_config {
     uint32_t nmmu_cache;
     uint32_t mmu_cache_cycles; /* mmu_caches.hit_cycles: one parallel lookup of all */
 
-    bool caches_enabled;              /* caches.enabled */
+    bool caches_enabled; /* caches.enabled */
     struct cfg_cache l1d, l2, llc;
-    uint32_t walk_level;              /* caches.walk_level: walker's reads enter here: 1 or 2 */
-    uint32_t flat_ref_cycles;         /* caches.flat_ref_cycles: one walk reference without data caches */
+    uint32_t walk_level;      /* caches.walk_level: walker's reads enter here: 1 or 2 */
+    uint32_t flat_ref_cycles; /* caches.flat_ref_cycles: one walk reference without data caches */
 
     struct {
-        uint64_t bytes;         /* memory.bytes, all nodes together */
-        uint32_t nodes;         /* NUMA nodes of equal size; core c belongs to node c * nodes / count */
-        uint32_t local_cycles;  /* on top of the LLC's lookup */
+        uint64_t bytes;        /* memory.bytes, all nodes together */
+        uint32_t nodes;        /* NUMA nodes of equal size; core c belongs to node c * nodes / count */
+        uint32_t local_cycles; /* on top of the LLC's lookup */
         uint32_t remote_cycles;
-        double fragmented;      /* memory.fragmented 0..1: unusable free space index at order 9 made beforehand */
-        double occupied;        /* memory.occupied 0..1: share of memory the fragmentation takes away, at most */
+        double fragmented; /* memory.fragmented 0..1: unusable free space index at order 9 made beforehand */
+        double occupied;   /* memory.occupied 0..1: share of memory the fragmentation takes away, at most */
         uint64_t seed;
     } memory;
 

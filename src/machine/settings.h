@@ -27,12 +27,13 @@ int settings_check(const struct emt_config *cfg, char *why, size_t why_bytes);
 void settings_list(FILE *out);
 /* Writes the settings of cfg as a YAML file that settings_load() reads back to an equal cfg. */
 void settings_dump(const struct emt_config *cfg, FILE *out);
-/* Each setting of cfg in the order of `emt list settings`, as settings_set() would take it: path and value as text. Both live
-   only during the call. Results carry them, so that they can be repeated. */
+/* Each setting of cfg in the order of `emt list settings`, as settings_set() would take it: path and value as text.
+   Both live only during the call. Results carry them, so that they can be repeated. */
 void settings_each(const struct emt_config *cfg, void (*each)(void *ctx, const char *path, const char *value),
                    void *ctx);
 /* Name and one-line description of each machine file found; returns how many there are. */
-unsigned settings_machines(void (*each)(void *ctx, const char *name, const char *about, const char *path), void *ctx);
+unsigned settings_machines(void (*each)(void *ctx, const char *name, const char *about, const char *path),
+                           void *ctx);
 
 /* "4K", "1.5G", "16TiB" to bytes (powers of 1024). -EINVAL, -ERANGE. */
 int settings_parse_bytes(const char *text, uint64_t *bytes);

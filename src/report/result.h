@@ -37,11 +37,12 @@ struct result_checker {
 
 struct emt_result {
     struct emt_config cfg;
-    char input[256];      /* what ran */
-    char command[512];    /* that repeats it */
-    bool cut_short;       /* stopped by the user, by --limit, or by a program that died */
+    char label[64];    /* what sets this result apart from its neighbours: "radix4", "radix4 always" */
+    char input[256];   /* what ran */
+    char command[512]; /* that repeats it */
+    bool cut_short;    /* stopped by the user, by --limit, or by a program that died */
     char why_cut[128];
-    int exit_status;      /* of a live program */
+    int exit_status; /* of a live program */
 
     uint64_t instructions, loads, stores, fetches; /* accesses == loads + stores */
     uint64_t unknown_accesses;                     /* to memory no mapping was seen for; the OS mapped it then */

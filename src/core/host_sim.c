@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The simulator's host: simulated physical memory, frames for tables, and frames that wait for a flush. */
+#include "core/host_sim.h"
+
+#include <sys/mman.h>
+
+int emt_host_init(struct emt_host *host, uint64_t phys_bytes) {
+    memset(host, 0, sizeof(*host));
+    void *phys = mmap(NULL, phys_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (phys == MAP_FAILED)
+        return -ENOMEM;
+    /* A table page is 4 KiB: a huge page of the host behind each would cost 512 times that. */
+    madvise(phys, phys_bytes, MADV_NOHUGEPAGE);
+    host->phys = phys;
+    host->phys_bytes = phys_bytes;
+    return 0;
+}
+
+void emt_host_fini(struct emt_host *host) {
+    emt_host_release_freed(host);
+    free(host->freed);
+    if (host->phys)
+        munmap(host->phys, host->phys_bytes);
+    memset(host, 0, sizeof(*host));
+}
+
+/* A test's budget of allocations: fail_at - 1 are left, and what is given back may be had again. */
+static bool must_fail(struct emt_host *host) {
+    if (host->fail_at == 1)
+        return true;
+    if (host->fail_at)
+        host->fail_at--;
+    return false;
+}
+
+uint64_t emt_table_alloc(struct emt_tdb *tdb, unsigned order) {
+    struct emt_host *host = tdb->svc->host;
+    uint64_t bytes = EMT_PAGE_BYTES << order;
+
+    if (must_fail(host))
+        return EMT_NO_PA;
+    uint64_t pa = host->frame_alloc(host->os, order);
+    if (pa == EMT_NO_PA)
+        return EMT_NO_PA;
+    memset(host->phys + pa, 0, bytes);
+    tdb->table_bytes += bytes;
+    host->table_bytes += bytes;
+    if (host->table_bytes > host->table_bytes_peak)
+        host->table_bytes_peak = host->table_bytes;
+    return pa;
+}
+
+void emt_table_free(struct emt_tdb *tdb, uint64_t pa, unsigned order) {
+    struct emt_host *host = tdb->svc->host;
+
+    tdb->table_bytes -= EMT_PAGE_BYTES << order;
+    host->table_bytes -= EMT_PAGE_BYTES << order;
+    if (host->nfreed == host->freed_room) {
+        size_t room = host->freed_room ? host->freed_room * 2 : 64;
+        struct emt_host_freed *more = realloc(host->freed, room * sizeof(*more));
+        if (!more) {
+            /* No memory to remember the frame: a flush of everything makes it free at once. */
+            emt_host_flush(host, &(struct emt_flush){.kind = EMT_FLUSH_ALL, .tables = true});
+            emt_host_release_freed(host);
+            host->frame_free(host->os, pa, order);
+            return;
+        }
+        host->freed = more;
+        host->freed_room = room;
+    }
+    host->freed[host->nfreed++] = (struct emt_host_freed){.pa = pa, .order = order};
+}
+
+void emt_host_release_freed(struct emt_host *host) {
+    for (size_t i = 0; i < host->nfreed; i++)
+        host->frame_free(host->os, host->freed[i].pa, host->freed[i].order);
+    if (host->fail_at)
+        host->fail_at += host->nfreed;
+    host->nfreed = 0;
+}
+
+void *emt_state_alloc(struct emt_host *host, size_t bytes) {
+    return must_fail(host) ? NULL : calloc(1, bytes);
+}
+
+void emt_state_free(struct emt_host *host, void *state) {
+    (void)host;
+    free(state);
+}

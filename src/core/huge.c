@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Huge pages: may one stand here, collapse into one, split one. */
+#include "core/dispatch.h"
+
+bool emt_huge_possible(struct emt_tdb *tdb, uint64_t va, uint64_t bytes) {
+    struct emt_caps caps;
+
+    if (CUSTOM(tdb->svc, huge_possible))
+        return CUSTOM(tdb->svc, huge_possible)(tdb, va, bytes);
+    emt_tsvc_caps(tdb->svc, &caps);
+    return (caps.page_sizes & bytes) && (va & (bytes - 1)) == 0;
+}
+
+static int default_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, struct emt_gather *g) {
+    struct emt_cursor c;
+    int err = emt_cursor_open(&c, tdb, huge->va, huge->va + huge->bytes, g);
+
+    if (err)
+        return err;
+    while (!err && emt_cursor_next(&c))
+        err = emt_cursor_erase(&c);
+    if (!err)
+        err = emt_cursor_set(&c, huge);
+    emt_cursor_close(&c);
+    return err;
+}
+
+int emt_huge_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, struct emt_gather *g) {
+    if (!CUSTOM(tdb->svc, huge_collapse))
+        return default_collapse(tdb, huge, g);
+    emt_range_lock(tdb, huge->va, huge->bytes);
+    int err = CUSTOM(tdb->svc, huge_collapse)(tdb, huge, g);
+    emt_range_unlock(tdb, huge->va, huge->bytes);
+    return err;
+}
+
+/* Piece number i of a huge object, with all its attributes. */
+static int piece(const struct emt_tsvc *svc, const struct emt_tobj *huge, uint64_t bytes, uint64_t i,
+                 struct emt_tobj *out) {
+    static const enum emt_attr kept[] = {EMT_ATTR_WRITE,  EMT_ATTR_EXEC,     EMT_ATTR_USER,
+                                         EMT_ATTR_GLOBAL, EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY,
+                                         EMT_ATTR_CACHE,  EMT_ATTR_PKEY,     EMT_ATTR_SOFT};
+    uint64_t pfn = emt_tobj_get(svc, huge, EMT_ATTR_PFN);
+    int err = emt_tobj_init(svc, out, huge->va + i * bytes, pfn + i * (bytes >> EMT_PAGE_SHIFT), bytes, 0);
+
+    for (unsigned k = 0; !err && k < sizeof(kept) / sizeof(kept[0]); k++)
+        err = emt_tobj_set(svc, out, kept[k], emt_tobj_get(svc, huge, kept[k]));
+    if (!err && !emt_tobj_get(svc, huge, EMT_ATTR_PRESENT))
+        err = emt_tobj_set(svc, out, EMT_ATTR_PRESENT, 0);
+    return err;
+}
+
+static int default_split(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, struct emt_gather *g) {
+    struct emt_tobj huge, small;
+    struct emt_cursor c;
+    int err = emt_tdb_find(tdb, va, &huge);
+
+    if (err)
+        return err;
+    if (huge.bytes <= bytes)
+        return 0;
+    err = emt_cursor_open(&c, tdb, huge.va, huge.va + huge.bytes, g);
+    if (err)
+        return err;
+    err = emt_cursor_seek(&c, va) ? emt_cursor_erase(&c) : -ENOENT;
+    huge = c.obj; /* with the final A and D */
+    for (uint64_t i = 0; !err && i < huge.bytes / bytes; i++) {
+        err = piece(tdb->svc, &huge, bytes, i, &small);
+        if (!err)
+            err = emt_tdb_update(tdb, &small);
+    }
+    if (err && err != -ENOENT) {
+        c.va = huge.va;
+        while (emt_cursor_next(&c))
+            emt_cursor_erase(&c);
+        /* Cannot fail: what the huge object's tables took has gone back by the flush, and nobody else ran. */
+        emt_gather_flush(tdb, g);
+        emt_tdb_update(tdb, &huge);
+    }
+    emt_cursor_close(&c);
+    return err;
+}
+
+int emt_huge_split(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, struct emt_gather *g) {
+    /* The size of what stands there is not known before the lock is held: lock the largest that may. */
+    const uint64_t largest = 1ull << EMT_SHIFT_1G;
+
+    if (!CUSTOM(tdb->svc, huge_split))
+        return default_split(tdb, va, bytes, g);
+    emt_range_lock(tdb, va & ~(largest - 1), largest);
+    int err = CUSTOM(tdb->svc, huge_split)(tdb, va, bytes, g);
+    emt_range_unlock(tdb, va & ~(largest - 1), largest);
+    return err;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The one list of architectures. A new one is a folder in src/mmu and a line here. */
+#include <string.h>
+
+#include "core/mm.h"
+
+extern const struct emt_arch emt_radix4, emt_radix5;
+
+static const struct emt_arch *const architectures[] = {
+    &emt_radix4,
+    &emt_radix5,
+};
+
+const struct emt_arch *const *emt_arch_all(unsigned *n) {
+    *n = sizeof(architectures) / sizeof(architectures[0]);
+    return architectures;
+}
+
+const struct emt_arch *emt_arch_find(const char *name) {
+    unsigned n;
+    const struct emt_arch *const *all = emt_arch_all(&n);
+
+    for (unsigned i = 0; i < n; i++)
+        if (strcmp(all[i]->name, name) == 0)
+            return all[i];
+    return NULL;
+}
