@@ -23,6 +23,8 @@ int machine_feed(struct machine *, const struct ev_block *);
 void machine_window(struct machine *, uint64_t skip, uint64_t limit);
 /* The limit is reached: further blocks are ignored. */
 bool machine_done(const struct machine *);
+/* Why the machine ended before its limit (out of memory), or NULL. */
+const char *machine_trouble(const struct machine *);
 uint64_t machine_accesses(const struct machine *);
 /* Fill *r but for input, command, cut_short and exit_status. */
 void machine_result(struct machine *, struct emt_result *r);

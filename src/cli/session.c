@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * One source, several machines:
+ *
+ *     source ──> main thread ──> window of blocks ──> worker 0: machines 0, 2, ...
+ *                                              └────> worker 1: machines 1, 3, ...
+ *
+ * Each machine belongs to one worker and sees every block in order, so results do not depend on the number of
+ * workers. A block goes back to its source when the last worker is through with it. With one thread the main
+ * thread feeds the machines itself.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WINDOW 16 /* blocks in flight: 1 MiB, stays in the last-level cache of the host */
+
+struct shared {
+    struct session *s;
+    unsigned workers;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    const struct ev_block *block[WINDOW];
+    unsigned users[WINDOW]; /* workers that still need it */
+    uint64_t produced;
+    bool ended;
+    int err;
+};
+
+struct worker {
+    struct shared *sh;
+    unsigned number;
+    pthread_t thread;
+};
+
+/* Ctrl-C only sets this; a signal handler has no other way to reach the loop. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+}
+
+static int feed(struct session *s, unsigned first, unsigned step, const struct ev_block *b) {
+    for (unsigned m = first; m < s->machines; m += step) {
+        int err = machine_feed(s->machine[m], b);
+        if (err)
+            return err;
+    }
+    return 0;
+}
+
+static void *work(void *arg) {
+    struct worker *w = arg;
+    struct shared *sh = w->sh;
+
+    for (uint64_t next = 0;; next++) {
+        pthread_mutex_lock(&sh->lock);
+        while (next == sh->produced && !sh->ended)
+            pthread_cond_wait(&sh->changed, &sh->lock);
+        bool end = next == sh->produced;
+        const struct ev_block *b = end ? NULL : sh->block[next % WINDOW];
+        pthread_mutex_unlock(&sh->lock);
+        if (end)
+            return NULL;
+
+        int err = feed(sh->s, w->number, sh->workers, b);
+
+        pthread_mutex_lock(&sh->lock);
+        if (err && !sh->err)
+            sh->err = err;
+        bool last = --sh->users[next % WINDOW] == 0;
+        pthread_mutex_unlock(&sh->lock);
+        if (last) {
+            sh->s->source->release(sh->s->source, b);
+            pthread_mutex_lock(&sh->lock);
+            sh->block[next % WINDOW] = NULL;
+            pthread_cond_broadcast(&sh->changed);
+            pthread_mutex_unlock(&sh->lock);
+        }
+    }
+}
+
+/* Hand a block to the workers; waits while the window is full. */
+static int hand_out(struct shared *sh, const struct ev_block *b) {
+    pthread_mutex_lock(&sh->lock);
+    while (sh->block[sh->produced % WINDOW])
+        pthread_cond_wait(&sh->changed, &sh->lock);
+    sh->block[sh->produced % WINDOW] = b;
+    sh->users[sh->produced % WINDOW] = sh->workers;
+    sh->produced++;
+    pthread_cond_broadcast(&sh->changed);
+    int err = sh->err;
+    pthread_mutex_unlock(&sh->lock);
+    return err;
+}
+
+static double now(void) {
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* "  152.3 M accesses, 48.1 M/s, 1:05 left": a line that is written over itself. */
+static void progress(const struct session *s, double since, bool last) {
+    uint64_t accesses = machine_accesses(s->machine[0]);
+    double seconds = now() - since;
+    double done = s->limit ? (double)accesses / (double)s->limit : s->source->progress(s->source);
+
+    if (last) {
+        fputs("\r\033[K", stderr);
+        return;
+    }
+    fprintf(stderr, "\r\033[K%s: %.1f M accesses, %.1f M/s", s->source->what, (double)accesses / 1e6,
+            (double)accesses / 1e6 / seconds);
+    if (done > 0.001 && done <= 1) {
+        unsigned left = (unsigned)(seconds / done * (1 - done) + 0.5);
+        fprintf(stderr, ", %.0f %%, %u:%02u left", done * 100, left / 60, left % 60);
+    }
+    fflush(stderr);
+}
+
+static bool all_done(const struct session *s) {
+    for (unsigned m = 0; m < s->machines; m++)
+        if (!machine_done(s->machine[m]))
+            return false;
+    return s->machines > 0;
+}
+
+/* Pull blocks until the end, Ctrl-C, an error, or until every machine has had enough. */
+static int pull(struct session *s, struct shared *sh) {
+    bool show = !s->quiet && isatty(STDERR_FILENO);
+    double start = now(), shown = start;
+    int err = 0;
+
+    for (uint64_t n = 0; !err; n++) {
+        const struct ev_block *b;
+
+        if (interrupted) {
+            s->interrupted = true;
+            break;
+        }
+        err = s->source->next(s->source, &b);
+        if (err <= 0)
+            break;
+        if (sh->workers) {
+            err = hand_out(sh, b);
+        } else {
+            err = feed(s, 0, 1, b);
+            s->source->release(s->source, b);
+        }
+        /* With workers this reads counters that move; it only decides when to stop pulling. */
+        if (all_done(s)) {
+            s->all_done = true;
+            break;
+        }
+        if (show && n % 64 == 0 && now() - shown > 0.25) {
+            shown = now();
+            progress(s, start, false);
+        }
+    }
+    if (show && shown > start)
+        progress(s, start, true);
+    return err;
+}
+
+/* As many workers as the host lets us have: fewer are slower, not wrong. Their number is fixed before any runs. */
+static void start_workers(struct shared *sh, struct worker *workers, unsigned wanted) {
+    pthread_mutex_lock(&sh->lock);
+    for (unsigned i = 0; i < wanted; i++) {
+        workers[i] = (struct worker){.sh = sh, .number = i};
+        if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
+            break;
+        sh->workers = i + 1;
+    }
+    pthread_mutex_unlock(&sh->lock);
+}
+
+int session_run(struct session *s) {
+    struct shared sh = {.s = s, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct worker workers[CLI_MAX_MACHINES];
+    struct sigaction action = {.sa_handler = on_interrupt}, before;
+    unsigned cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned threads = s->threads ? s->threads : cpus;
+
+    interrupted = 0;
+    sigaction(SIGINT, &action, &before);
+    /* With one thread the main thread simulates. */
+    if (threads > 1)
+        start_workers(&sh, workers, threads < s->machines ? threads : s->machines);
+    int err = pull(s, &sh);
+    pthread_mutex_lock(&sh.lock);
+    sh.ended = true;
+    pthread_cond_broadcast(&sh.changed);
+    pthread_mutex_unlock(&sh.lock);
+    for (unsigned i = 0; i < sh.workers; i++)
+        pthread_join(workers[i].thread, NULL);
+    sigaction(SIGINT, &before, NULL);
+    if (!err)
+        err = sh.err;
+    if (err && !s->error[0])
+        snprintf(s->error, sizeof(s->error), "%s",
+                 s->source->error[0] ? s->source->error : "the input holds a block that makes no sense");
+    return err;
+}
