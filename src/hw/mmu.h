@@ -12,28 +12,23 @@
 
 #include "core/mm.h"
 #include "hw/cache.h"
-#include "hw/tlb.h"
+#include "hw/histogram.h"
 #include "machine/config.h"
-
-struct hw_histogram { /* log-linear: 16 buckets to each power of two, exact below 16; deterministic */
-    uint64_t count, sum;
-    uint64_t bucket[16 * 24];
-};
 
 struct mmu_stats {
     uint64_t walks, walk_refs, walk_cycles, walk_faults;
     uint64_t walk_refs_served[4]; /* by L1, L2, LLC, memory; all in [3] without data caches */
     uint64_t tlb_cycles;          /* hits in level 2 */
-    uint64_t mmu_cache_hits[CFG_MMU_CACHES], mmu_cache_misses[CFG_MMU_CACHES];
+    uint64_t mmu_cache_hits[CFG_MMU_CACHES], mmu_cache_misses[CFG_MMU_CACHES]; /* as in arch->walker->caches */
     uint64_t invalidations, flushes;
     struct hw_histogram walk_latency;
 };
 
 /* What a translation gives. */
 struct mmu_translation {
-    uint64_t pa;      /* of the very byte asked for */
-    uint32_t fault;   /* 0, or EMT_PF_ code | MMU_FAULT */
-    uint32_t cycles;  /* beyond a first-level hit */
+    uint64_t pa;     /* of the very byte asked for */
+    uint32_t fault;  /* 0, or EMT_PF_ code | MMU_FAULT */
+    uint32_t cycles; /* beyond a first-level hit */
     bool walked;
 };
 #define MMU_FAULT 0x80000000u
@@ -59,6 +54,12 @@ void mmu_translate(struct mmu *, uint64_t va, unsigned type, struct mmu_translat
 
 /* What the tables say, with no time, A/D or caches touched: for the checker and `emt explain`. */
 int mmu_peek(struct mmu *, uint64_t va, unsigned type, struct emt_walk *out);
+
+/* Hits, misses and evictions of cfg->tlb[i], added to *sum; a shared one is counted with core 0. */
+struct mmu_tlb_counts {
+    uint64_t hits, misses, evictions;
+};
+void mmu_tlb_counts(const struct mmu *, unsigned i, struct mmu_tlb_counts *sum);
 
 const struct mmu_stats *mmu_stats_of(const struct mmu *);
 void mmu_reset_stats(struct mmu *);

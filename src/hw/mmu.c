@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * One core's MMU: how its TLBs are put together, the way of an access that the inline path does not answer.
+ *
+ * Which entry a walk fills. Each level takes one entry for the page that was walked, in its first TLB (in order of
+ * the description) for this kind of access and page size:
+ *   level 1  the largest size that one of its TLBs holds and that lies wholly in the page: a page larger than that
+ * is "smashed", a piece of it around the address is kept (AMD's word for 1 GiB pages) level 2  the page's own size,
+ * or else the size that level 1 took, or else nothing A hit in level 2 fills level 1 by the same rule.
+ *
+ * Permissions. An entry that does not allow the access, or a store through one that is not dirty, is dropped and
+ * the page is walked again: faults come from tables, never from an entry (as on x86).
+ *
+ * Counting. An access that misses a level counts one miss there: in the TLB that is then filled, or, when none is,
+ * in the level's first for this kind of access. So the hits and misses of a level's TLBs add up to its lookups.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "hw/mmu_private.h"
+
+/* ---- construction ---- */
+
+int mmu_shared_new(struct mmu_shared **out, const struct emt_config *cfg) {
+    struct mmu_shared *s = calloc(1, sizeof(*s));
+    int err = s ? 0 : -ENOMEM;
+    for (unsigned i = 0; !err && i < cfg->ntlb; i++)
+        if (cfg->tlb[i].shared && cfg->tlb[i].level == 2)
+            err = tlb_init(&s->tlb[i], &cfg->tlb[i], (uint8_t)i, cfg->seed + i);
+    if (err) {
+        mmu_shared_free(s);
+        s = NULL;
+    }
+    *out = s;
+    return err;
+}
+
+void mmu_shared_free(struct mmu_shared *s) {
+    for (unsigned i = 0; s && i < CFG_TLBS; i++)
+        tlb_fini(&s->tlb[i]);
+    free(s);
+}
+
+static int add_tlb(struct mmu *m, unsigned i) {
+    const struct cfg_tlb *cfg = &m->cfg->tlb[i];
+    uint64_t seed = m->cfg->seed + i + (uint64_t)CFG_TLBS * (m->core + 1);
+    struct tlb *t;
+    int err = 0;
+    if (cfg->level != 1 && cfg->level != 2)
+        return -EINVAL;
+    if (cfg->level == 1) {
+        t = &m->l1[m->nl1];
+        err = tlb_init(t, cfg, (uint8_t)m->nl1++, seed);
+    } else if (cfg->shared) {
+        if (!m->shared || !m->shared->tlb[i].ways)
+            return -EINVAL;
+        t = &m->shared->tlb[i];
+    } else {
+        t = &m->l2[m->nl2];
+        err = tlb_init(t, cfg, (uint8_t)m->nl2++, seed);
+    }
+    m->by_config[i] = t;
+    for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
+        struct mmu_level *level = &m->level[cfg->level - 1][kind];
+        if (cfg->holds & (kind == MMU_FETCH ? CFG_TLB_INSTRUCTION : CFG_TLB_DATA))
+            level->tlb[level->n++] = t;
+    }
+    return err;
+}
+
+static int add_caches(struct mmu *m) {
+    const struct emt_walker_ops *walker = m->arch->walker;
+    if (walker->ncaches > CFG_MMU_CACHES)
+        return -EINVAL;
+    m->ncache = walker->ncaches;
+    for (unsigned i = 0; i < m->ncache; i++) {
+        for (unsigned k = 0; k < m->cfg->nmmu_cache; k++) {
+            const struct cfg_mmu_cache *cfg = &m->cfg->mmu_cache[k];
+            if (strcmp(cfg->name, walker->caches[i].name) != 0 || m->cache[i].entry)
+                continue;
+            int err = mmu_cache_init(&m->cache[i], cfg, m->cfg->seed + 1000 * (m->core + 1) + i);
+            if (err)
+                return err;
+        }
+        m->has_caches |= m->cache[i].entry != NULL;
+    }
+    return 0;
+}
+
+int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const struct emt_arch *arch,
+            struct emt_host *host, struct mmu_shared *shared, struct cache_core *caches) {
+    *out = NULL;
+    if (core >= CFG_MAX_CORES || cfg->ntlb > CFG_TLBS || cfg->nmmu_cache > CFG_MMU_CACHES)
+        return -EINVAL;
+    struct mmu *m = calloc(1, sizeof(*m));
+    if (!m)
+        return -ENOMEM;
+    m->core = core;
+    m->cfg = cfg;
+    m->arch = arch;
+    m->host = host;
+    m->shared = shared;
+    m->data_caches = caches;
+    m->asid_key = tlb_asid_key(0);
+    m->nowhere.mask = ~0ull;
+    for (unsigned i = 0; i < MMU_KINDS * MMU_HINTS; i++)
+        m->hint[i / MMU_HINTS][i % MMU_HINTS] = &m->nowhere;
+    int err = 0;
+    for (unsigned i = 0; i < cfg->ntlb && !err; i++)
+        err = add_tlb(m, i);
+    if (!err)
+        err = add_caches(m);
+    if (err) {
+        mmu_free(m);
+        return err;
+    }
+    if (shared)
+        shared->core[core] = m;
+    *out = m;
+    return 0;
+}
+
+void mmu_free(struct mmu *m) {
+    if (!m)
+        return;
+    for (unsigned i = 0; i < CFG_TLBS; i++) {
+        tlb_fini(&m->l1[i]);
+        tlb_fini(&m->l2[i]);
+    }
+    for (unsigned i = 0; i < CFG_MMU_CACHES; i++)
+        mmu_cache_fini(&m->cache[i]);
+    if (m->shared && m->shared->core[m->core] == m)
+        m->shared->core[m->core] = NULL;
+    free(m);
+}
+
+/* ---- one access ---- */
+
+/* A page, or the piece of one that a TLB takes. */
+struct page {
+    uint64_t va, pa, bytes, flags;
+    bool global;
+};
+
+static bool fits(const struct page *p, uint64_t va, unsigned class) {
+    uint64_t bytes = 1ull << tlb_class_shift(class), first = va & -bytes;
+    return first >= p->va && bytes <= p->bytes && first - p->va <= p->bytes - bytes &&
+           !((p->pa - p->va) & (bytes - 1));
+}
+
+/* The level's first TLB that holds this size; NULL: none. */
+static struct tlb *holder(const struct mmu_level *level, int class) {
+    for (unsigned i = 0; class >= 0 && i < level->n; i++)
+        if (level->tlb[i]->pages >> class & 1)
+            return level->tlb[i];
+    return NULL;
+}
+
+/* The largest size that fits, of all or, with a level, of those it holds; -1: none. */
+static int largest_class(const struct page *p, uint64_t va, const struct mmu_level *level) {
+    for (int class = TLB_CLASSES - 1; class >= 0; class --)
+        if (fits(p, va, (unsigned)class) && (!level || holder(level, class)))
+            return class;
+    return -1;
+}
+
+static struct tlb_entry *insert(struct mmu *m, struct tlb *t, const struct page *p, uint64_t va, unsigned class,
+                                struct tlb_entry *old) {
+    uint64_t first = va & -(1ull << tlb_class_shift(class));
+    return tlb_insert(t, tlb_key(m->asid_key, va), class, (p->pa + (first - p->va)) | p->flags, p->global, old);
+}
+
+static void drop_range_in_l1(struct mmu *m, uint16_t asid, uint64_t va, uint64_t last) {
+    for (unsigned i = 0; i < m->nl1; i++)
+        tlb_drop_range(&m->l1[i], asid, va, last);
+}
+
+/* An inclusive TLB lost an entry: no level 1 above it may keep it. */
+static void back_invalidate(struct mmu *m, const struct tlb *t, const struct tlb_entry *old) {
+    uint64_t va = tlb_va(old), last = va + (tlb_bytes(old) - 1);
+    bool shared = m->shared && t >= m->shared->tlb && t < m->shared->tlb + CFG_TLBS;
+    for (unsigned core = 0; shared && core < CFG_MAX_CORES; core++)
+        if (m->shared->core[core])
+            drop_range_in_l1(m->shared->core[core], tlb_asid_of(old), va, last);
+    if (!shared)
+        drop_range_in_l1(m, tlb_asid_of(old), va, last);
+}
+
+static void fill_l2(struct mmu *m, enum mmu_kind kind, const struct page *p, uint64_t va) {
+    const struct mmu_level *level = &m->level[1][kind];
+    int class = largest_class(p, va, NULL);
+    struct tlb *t = holder(level, class);
+    if (!t) {
+        class = largest_class(p, va, &m->level[0][kind]);
+        t = holder(level, class);
+    }
+    if (level->n)
+        (t ? t : level->tlb[0])->misses++;
+    if (!t)
+        return;
+    struct tlb_entry old;
+    insert(m, t, p, va, (unsigned)class, &old);
+    if (t->inclusive && old.tag)
+        back_invalidate(m, t, &old);
+}
+
+static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uint64_t va) {
+    const struct mmu_level *level = &m->level[0][kind];
+    int class = largest_class(p, va, level);
+    struct tlb *t = holder(level, class);
+    if (level->n)
+        (t ? t : level->tlb[0])->misses++;
+    if (!t)
+        return;
+    struct tlb_entry old, *e = insert(m, t, p, va, (unsigned)class, &old);
+    if (!m->no_hint)
+        m->hint[kind][(va >> 12) % MMU_HINTS] = e;
+}
+
+/* The level's entry that answers for va and allows the access; one that does not allow it is dropped. */
+static struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type, uint64_t va, struct tlb **where) {
+    const struct mmu_level *l = &m->level[level - 1][mmu_kind_of(type)];
+    uint64_t key = tlb_key(m->asid_key, va), needs = mmu_needs(type);
+    for (unsigned i = 0; i < l->n; i++) {
+        struct tlb_entry *e = tlb_find(l->tlb[i], key);
+        if (!e)
+            continue;
+        if ((e->frame & needs) != needs) {
+            tlb_drop(l->tlb[i], e);
+            continue;
+        }
+        *where = l->tlb[i];
+        return e;
+    }
+    return NULL;
+}
+
+static void no_fill(struct mmu *m, enum mmu_kind kind) {
+    for (unsigned level = 0; level < 2; level++)
+        if (m->level[level][kind].n)
+            m->level[level][kind].tlb[0]->misses++;
+}
+
+static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+    struct emt_walk w = {0};
+    enum mmu_kind kind = mmu_kind_of(type);
+    out->cycles = mmu_walk(m, va, type, &w);
+    out->walked = true;
+    if (w.fault) {
+        out->fault = w.code | MMU_FAULT;
+        no_fill(m, kind);
+        return;
+    }
+    uint64_t flags = (w.write ? TLB_WRITE : 0) | (w.dirty ? TLB_DIRTY : 0) | (w.exec ? TLB_EXEC : 0);
+    struct page page = {w.va, w.pa, w.bytes, flags, w.global};
+    out->pa = w.pa + (va - w.va);
+    fill_l2(m, kind, &page, va); /* first: it may evict, and take level 1's copy along */
+    fill_l1(m, kind, &page, va);
+}
+
+static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+    enum mmu_kind kind = mmu_kind_of(type);
+    struct tlb *t;
+    struct tlb_entry *e = lookup(m, 1, type, va, &t);
+    *out = (struct mmu_translation){0};
+    if (e) {
+        tlb_touch(t, e);
+        if (!m->no_hint)
+            m->hint[kind][(va >> 12) % MMU_HINTS] = e;
+        out->pa = tlb_pa(e, va);
+        return;
+    }
+    e = lookup(m, 2, type, va, &t);
+    if (!e) {
+        translate_by_walk(m, va, type, out);
+        return;
+    }
+    tlb_touch(t, e);
+    m->stats.tlb_cycles += t->hit_cycles;
+    out->cycles = t->hit_cycles;
+    out->pa = tlb_pa(e, va);
+    struct page page = {tlb_va(e), tlb_page_pa(e), tlb_bytes(e), e->frame & TLB_FLAGS, tlb_is_global(e)};
+    fill_l1(m, kind, &page, va);
+}
+
+void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+    if (mmu_translate_fast(m, va, type, &out->pa)) {
+        out->fault = out->cycles = 0;
+        out->walked = false;
+        return;
+    }
+    translate_slow(m, va, type, out);
+}
+
+struct tlb_entry *mmu_l1_entry(struct mmu *m, uint64_t va, unsigned type) {
+    enum mmu_kind kind = mmu_kind_of(type);
+    uint64_t key = tlb_key(m->asid_key, va);
+    struct tlb_entry *e = m->hint[kind][(va >> 12) % MMU_HINTS];
+    if (tlb_match(e, key))
+        return e;
+    e = NULL;
+    for (unsigned i = 0; i < m->level[0][kind].n && !e; i++)
+        e = tlb_find(m->level[0][kind].tlb[i], key);
+    return e;
+}
+
+/* ---- roots and flushes ---- */
+
+void mmu_load_root(struct mmu *m, uint16_t asid, const struct emt_root *root) {
+    m->root = *root;
+    m->asid = asid;
+    m->asid_key = tlb_asid_key(asid);
+    if (m->cfg->os.asids)
+        return;
+    for (unsigned i = 0; i < m->cfg->ntlb; i++)
+        tlb_drop_all(m->by_config[i], false);
+    for (unsigned i = 0; i < m->ncache; i++)
+        mmu_cache_drop_all(&m->cache[i]);
+    m->stats.flushes++;
+}
+
+/*
+ * A range goes from the TLBs by its addresses. Caches of upper levels lose the whole ASID with any INVLPG, whatever
+ * its address (Intel SDM vol. 3, 4.10.4.1); the others lose the keys in the range.
+ */
+static unsigned flush_range(struct mmu *m, uint16_t asid, const struct emt_flush *f) {
+    uint64_t stride = f->stride ? f->stride : EMT_PAGE_BYTES;
+    uint64_t last = f->va + (f->bytes - 1), n = (f->bytes - 1) / stride + 1;
+    if (!f->bytes)
+        return 0;
+    if (last < f->va)
+        last = ~0ull;
+    for (unsigned i = 0; i < m->cfg->ntlb; i++)
+        tlb_drop_range(m->by_config[i], asid, f->va, last);
+    for (unsigned i = 0; i < m->ncache; i++) {
+        const struct emt_mmu_cache *c = &m->arch->walker->caches[i];
+        if (c->upper)
+            mmu_cache_drop_asid(&m->cache[i], asid);
+        else
+            mmu_cache_drop_keys(&m->cache[i], asid, f->va >> c->key_shift, last >> c->key_shift);
+    }
+    m->stats.invalidations += n;
+    return n < UINT32_MAX ? (unsigned)n : UINT32_MAX;
+}
+
+unsigned mmu_flush(struct mmu *m, uint16_t asid, const struct emt_flush *f) {
+    if (f->kind == EMT_FLUSH_RANGE)
+        return flush_range(m, asid, f);
+    for (unsigned i = 0; i < m->cfg->ntlb; i++) {
+        if (f->kind == EMT_FLUSH_ALL)
+            tlb_drop_all(m->by_config[i], true);
+        else
+            tlb_drop_asid(m->by_config[i], asid);
+    }
+    for (unsigned i = 0; i < m->ncache; i++) {
+        if (f->kind == EMT_FLUSH_ALL)
+            mmu_cache_drop_all(&m->cache[i]);
+        else
+            mmu_cache_drop_asid(&m->cache[i], asid);
+    }
+    m->stats.flushes++;
+    return 0;
+}
+
+/* ---- statistics ---- */
+
+const struct mmu_stats *mmu_stats_of(const struct mmu *m) {
+    return &m->stats;
+}
+
+void mmu_tlb_counts(const struct mmu *m, unsigned i, struct mmu_tlb_counts *sum) {
+    const struct tlb *t = m->by_config[i];
+    if (m->cfg->tlb[i].shared && m->cfg->tlb[i].level == 2 && m->core != 0)
+        return;
+    sum->hits += t->clock - t->fills;
+    sum->misses += t->misses;
+    sum->evictions += t->evictions;
+}
+
+void mmu_reset_stats(struct mmu *m) {
+    m->stats = (struct mmu_stats){0};
+    for (unsigned i = 0; i < m->cfg->ntlb; i++)
+        tlb_reset_counts(m->by_config[i]);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Inside of struct mmu, and the inline path of a first-level hit: one load from the hint, one masked compare, the
+ * stamp of the last use. No lock, no allocation, no call.
+ */
+#ifndef EMT_HW_MMU_PRIVATE_H
+#define EMT_HW_MMU_PRIVATE_H
+
+#include "hw/mmu.h"
+#include "hw/mmu_cache.h"
+#include "hw/tlb.h"
+
+#define MMU_HINTS 256 /* by VPN modulo this */
+
+enum mmu_kind { MMU_DATA, MMU_FETCH, MMU_KINDS };
+
+struct mmu_level {
+    struct tlb *tlb[CFG_TLBS];
+    unsigned n;
+};
+
+struct mmu {
+    uint64_t asid_key;                            /* of the current address space, see tlb_key() */
+    struct tlb_entry *hint[MMU_KINDS][MMU_HINTS]; /* where the page was last; checked, so may be out of date */
+    struct tlb l1[CFG_TLBS];                      /* by tlb.index */
+    struct tlb l2[CFG_TLBS];
+    unsigned nl1, nl2;
+    struct mmu_level level[2][MMU_KINDS]; /* level 1 and 2: TLBs looked up for this kind, in order */
+    struct tlb *by_config[CFG_TLBS];      /* of cfg->tlb[i] */
+    struct tlb_entry nowhere;             /* matches nothing: where unused hints point */
+    bool no_hint;                         /* test: search each time */
+
+    struct mmu_cache cache[CFG_MMU_CACHES]; /* by number in arch->walker->caches */
+    unsigned ncache;
+    bool has_caches; /* one of them has entries */
+
+    unsigned core;
+    uint16_t asid;
+    struct emt_root root;
+    const struct emt_config *cfg;
+    const struct emt_arch *arch;
+    struct emt_host *host;
+    struct cache_core *data_caches;
+    struct mmu_shared *shared;
+    struct mmu_stats stats;
+};
+
+struct mmu_shared {
+    struct tlb tlb[CFG_TLBS]; /* by index in cfg->tlb; ways == 0: not a shared one */
+    struct mmu *core[CFG_MAX_CORES];
+};
+
+static inline enum mmu_kind mmu_kind_of(unsigned type) {
+    return type == EMT_FETCH ? MMU_FETCH : MMU_DATA;
+}
+
+/* What an entry must allow. A store also needs the dirty bit: the first one to a clean page walks and sets it. */
+static inline uint64_t mmu_needs(unsigned type) {
+    return type == EMT_STORE ? TLB_WRITE | TLB_DIRTY : type == EMT_FETCH ? TLB_EXEC : 0;
+}
+
+/*
+ * A hit in a first-level TLB whose place the hint knows; *pa (unless pa is NULL) gets the physical address. false
+ * means that mmu_translate() must do it; nothing has changed then. Pass a constant `type`.
+ */
+static inline bool mmu_translate_fast(struct mmu *m, uint64_t va, unsigned type, uint64_t *pa) {
+    struct tlb_entry *e = m->hint[mmu_kind_of(type)][(va >> 12) % MMU_HINTS];
+    if (__builtin_expect(!tlb_match(e, tlb_key(m->asid_key, va)), 0))
+        return false;
+    uint64_t needs = mmu_needs(type);
+    if (needs && __builtin_expect((e->frame & needs) != needs, 0))
+        return false;
+    tlb_touch(&m->l1[e->frame & TLB_INDEX], e);
+    if (pa)
+        *pa = tlb_pa(e, va);
+    return true;
+}
+
+/* One walk over the tables; fills *w and adds time and references to the statistics. Returns cycles. */
+uint32_t mmu_walk(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w);
+
+/* The first-level entry that answers for va now, or NULL. Not a use. */
+struct tlb_entry *mmu_l1_entry(struct mmu *m, uint64_t va, unsigned type);
+
+#endif
