@@ -2,8 +2,8 @@
 /*
  * Physical memory in 4 KiB frames: a binary buddy allocator with NUMA nodes, free lists per order and mobility (as
  * Linux groups pages: 2 MiB page blocks are movable or unmovable, and fall back to each other), and a record for
- * each frame. Host memory: a small descriptor for each 2 MiB block, and 512 frame records only for a block that is
- * in use in smaller pieces, so that terabytes of huge pages cost little.
+ * each frame. Host memory: a small descriptor for each 2 MiB block ever touched, and frame records only for a block
+ * that is in use in smaller pieces, so that terabytes of huge pages cost little (how: os/frames_private.h).
  *
  * Orders are 0..10 (4 KiB to 4 MiB, Linux's MAX_ORDER). Deterministic: the same calls give the same frames.
  */
@@ -13,8 +13,8 @@
 #include "machine/config.h"
 #include "os/os.h"
 
-#define FRAME_NONE (~0ull)
-#define FRAMES_MAX_ORDER 10
+#define FRAME_NONE        (~0ull)
+#define FRAMES_MAX_ORDER  10
 #define FRAMES_HUGE_ORDER 9
 
 enum frame_mobility { FRAME_MOVABLE, FRAME_UNMOVABLE, FRAME_MOBILITIES };
@@ -34,20 +34,23 @@ _Static_assert(sizeof(struct frame) == 16, "100 million of these must stay cheap
 
 struct frames;
 
+/* Each node gets bytes / nodes, rounded down to 4 MiB; a line on stderr says what is lost by that. -EINVAL after a
+   line on stderr: less than 4 MiB for a node, more than 64 TiB, or a bad number of nodes. -ENOMEM. */
 int frames_new(struct frames **out, const struct emt_config *cfg);
 void frames_free_all(struct frames *);
 
-/* 2^order frames aligned to their size; node -1: any, else preferred, then the others by distance. FRAME_NONE. The
-   record is zero but for use and order. */
+/* 2^order frames aligned to their size; node -1: any (from 0 on), else preferred, then the others by distance.
+   FRAME_NONE when there are none. The record is zero but for use and order. */
 uint64_t frames_alloc(struct frames *, unsigned order, int node, enum frame_mobility, enum os_use use);
 /* Exactly these frames, when all are free; FRAME_NONE otherwise. For placement. */
 uint64_t frames_alloc_at(struct frames *, uint64_t pfn, unsigned order, enum frame_mobility, enum os_use use);
 void frames_free(struct frames *, uint64_t pfn);
-/* An allocation of 2^order frames becomes 2^order single ones, each with the record of the first. -ENOMEM. */
+/* An allocation of 2^order frames becomes 2^order single ones, each with the record of the first. 0. */
 int frames_split(struct frames *, uint64_t pfn);
-/* The record of an allocation's first frame. */
+/* The record of an allocation's first frame; NULL when no allocation begins at pfn. It stays where it is until the
+   allocation is freed or split. */
 struct frame *frames_of(const struct frames *, uint64_t pfn);
-/* First frame of the allocation that holds pfn. */
+/* First frame of the allocation that holds pfn; FRAME_NONE when pfn is free. */
 uint64_t frames_head(const struct frames *, uint64_t pfn);
 /* Free frames among [pfn, pfn + n); and in all. */
 unsigned frames_free_in(const struct frames *, uint64_t pfn, unsigned n);
@@ -56,11 +59,13 @@ uint64_t frames_total(const struct frames *);
 int frames_node(const struct frames *, uint64_t pfn);
 
 void frames_free_blocks(const struct frames *, uint64_t count[FRAMES_MAX_ORDER + 1]);
-/* Unusable free space index (M. Gorman): share of free memory that is in blocks smaller than 2^order, 0..1. */
+/* Unusable free space index (M. Gorman): share of free memory that is in blocks smaller than 2^order, 0..1; 1 when
+   nothing is free. */
 double frames_fragmentation(const struct frames *, unsigned order);
+/* `n` cells of equal size over all memory, each with its bytes by use. */
 void frames_map(const struct frames *, struct os_cell *cells, unsigned n);
-/* Occupy frames, from a seed, until the index at order 9 is `degree`, taking at most `occupied` of all memory. Returns the
-   degree reached. */
+/* Occupy frames, from a seed, until the index at order 9 is `degree`, taking at most `occupied` of all memory.
+   Returns the degree reached. */
 double frames_fragment(struct frames *, double degree, double occupied, uint64_t seed);
 /* Lists, bitmaps and counts agree; 0, or negative after a line on stderr. */
 int frames_verify(const struct frames *);
