@@ -64,6 +64,10 @@ enum cfg_thp { CFG_THP_NEVER, CFG_THP_MADVISE, CFG_THP_ALWAYS };
 struct emt_config {
     char name[CFG_NAME];
     char about[256];
+    /* Provenance for people, a line each: where the figures come from; and the paths of settings whose value nobody
+       published. A value given in a file or by --set is no longer assumed unless the file says so. */
+    char sources[1024];
+    char assumed[2048];
 
     char mmu[CFG_NAME]; /* architecture; --mmu */
     bool basic_only;    /* mmu.basic_only */

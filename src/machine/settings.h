@@ -15,11 +15,16 @@
 
 /* Built-in defaults: no TLB, no MMU cache; every scalar has its documented default. */
 void settings_defaults(struct emt_config *cfg);
-/* `machine`: a name (looked up in EMT_MACHINES, the installed and the source folder) or a path of a YAML file.
-   0, or negative with a line in why. */
+/* `machine`: a name (looked up in the folders of EMT_MACHINES, the source tree's and the installed one) or a path
+   of a YAML file. The file is checked as settings_check() does. 0, or negative with a line in why. */
 int settings_load(struct emt_config *cfg, const char *machine, char *why, size_t why_bytes);
 /* One "path=value". May be called after settings_load(); settings_check() must follow the last one. */
 int settings_set(struct emt_config *cfg, const char *assignment, char *why, size_t why_bytes);
+/* All of them in order, then settings_check(); what it finds names the assignment that is to blame. */
+int settings_apply(struct emt_config *cfg, const char *const *assignments, unsigned n, char *why, size_t why_bytes);
+/* A machine file that is in memory; `file` is what messages call it. */
+int settings_load_memory(struct emt_config *cfg, const char *text, size_t bytes, const char *file, char *why,
+                         size_t why_bytes);
 /* Everything that needs more than one field: geometry, sizes, at least one TLB. */
 int settings_check(const struct emt_config *cfg, char *why, size_t why_bytes);
 

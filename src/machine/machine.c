@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* A machine is put together from its description, and taken apart. */
+#include "machine/machine_private.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- what the OS and the drivers ask of the hardware ---- */
+
+/* A table access by the OS: through the data caches of the core it runs on. What a hit in the first level takes is
+   part of an instruction; without data caches nothing is added. */
+static uint64_t table_access(void *hw, uint64_t pa, bool write) {
+    struct machine *m = hw;
+    struct core *c = &m->core[m->current];
+
+    if (!c->caches)
+        return 0;
+    uint32_t cycles = cache_access(c->caches, pa, write, CACHE_OS).cycles;
+    return cycles > m->cfg.l1d.hit_cycles ? cycles - m->cfg.l1d.hit_cycles : 0;
+}
+
+/*
+ * Invalidate on every core at once. IPIs are charged for the cores that run this address space now; a core that
+ * only holds tagged entries of it is cleaned for free (Linux does it when the address space comes back, by
+ * generation).
+ */
+static void flush(void *hw, const struct emt_flush *f) {
+    struct machine *m = hw;
+    uint16_t asid = f->tdb ? f->tdb->asid : 0;
+    uint64_t cycles = 0;
+    unsigned targets = 0;
+
+    for (unsigned i = 0; i < m->cfg.core.count; i++) {
+        unsigned single = mmu_flush(m->core[i].mmu, asid, f);
+
+        if (i == m->current)
+            cycles += (uint64_t)(single ? single : 1) * m->cfg.core.invlpg_cycles;
+        else if (f->kind == EMT_FLUSH_ALL || emt_tsvc_current(&m->svc, i) == f->tdb)
+            targets++;
+    }
+    if (targets)
+        cycles += m->cfg.core.ipi_cycles + (uint64_t)targets * m->cfg.core.ipi_target_cycles;
+    os_charge_cycles(m->os, OS_SHOOTDOWN, cycles);
+}
+
+static void load_root(void *hw, unsigned cpu, uint16_t asid, const struct emt_root *root) {
+    struct machine *m = hw;
+
+    mmu_load_root(m->core[cpu].mmu, asid, root);
+}
+
+/* ---- making and ending ---- */
+
+static int explain(char *why, size_t bytes, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
+static int explain(char *why, size_t bytes, int err, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, bytes, format, args);
+    va_end(args);
+    return err;
+}
+
+static int make_cores(struct machine *m) {
+    const struct emt_config *cfg = &m->cfg;
+    int err = mmu_shared_new(&m->mmu_shared, cfg);
+
+    if (!err && cfg->caches_enabled)
+        err = cache_system_new(&m->caches, cfg);
+    for (unsigned i = 0; !err && i < cfg->core.count; i++) {
+        struct core *c = &m->core[i];
+
+        c->caches = m->caches ? cache_system_core(m->caches, i) : NULL;
+        timing_init(&c->timing, cfg);
+        err = mmu_new(&c->mmu, i, cfg, m->arch, &m->host, m->mmu_shared, c->caches);
+    }
+    if (!err && cfg->check_translations)
+        err = checker_new(&m->checker);
+    return err;
+}
+
+int machine_new(struct machine **out, const struct emt_config *cfg, char *why, size_t why_bytes) {
+    struct machine *m = calloc(1, sizeof(*m));
+
+    *out = NULL;
+    if (!m)
+        return explain(why, why_bytes, -ENOMEM, "out of memory for a machine");
+    m->cfg = *cfg;
+    m->arch = emt_arch_find(cfg->mmu);
+    m->counting = true;
+    m->map_unknown = true;
+    int err;
+    if (!m->arch) {
+        err = explain(why, why_bytes, -ENOENT, "there is no architecture '%s'; see emt list mmus", cfg->mmu);
+        goto fail;
+    }
+    err = emt_host_init(&m->host, cfg->memory.bytes);
+    if (err) {
+        explain(why, why_bytes, err,
+                "this system does not give out %llu GiB of address space for simulated memory; "
+                "make memory.bytes smaller",
+                (unsigned long long)(cfg->memory.bytes >> 30));
+        goto fail;
+    }
+    err = emt_tsvc_init(&m->svc, m->arch, &m->host, cfg->basic_only);
+    if (!err)
+        err = os_new(&m->os, &m->cfg, &m->svc);
+    if (!err)
+        err = make_cores(m);
+    if (err) {
+        explain(why, why_bytes, err, "out of memory for a machine");
+        goto fail;
+    }
+    m->host.table_access = table_access;
+    m->host.flush = flush;
+    m->host.load_root = load_root;
+    m->host.hw = m;
+    machine_window(m, 0, 0);
+    *out = m;
+    return 0;
+fail:
+    machine_free(m);
+    return err;
+}
+
+void machine_free(struct machine *m) {
+    if (!m)
+        return;
+    /* From here on nobody is interested in time. */
+    m->host.table_access = NULL;
+    m->host.flush = NULL;
+    m->host.load_root = NULL;
+    os_free(m->os);
+    for (unsigned i = 0; i < m->cfg.core.count; i++)
+        mmu_free(m->core[i].mmu);
+    mmu_shared_free(m->mmu_shared);
+    cache_system_free(m->caches);
+    checker_free(m->checker);
+    if (m->svc.arch)
+        emt_tsvc_fini(&m->svc);
+    if (m->host.phys)
+        emt_host_fini(&m->host);
+    free(m);
+}
+
+/* ---- the window of statistics ---- */
+
+void machine_window(struct machine *m, uint64_t skip, uint64_t limit) {
+    m->skip = skip;
+    m->limit = limit;
+    m->counting = skip == 0;
+    m->stop_at = skip ? skip : limit ? limit : ~0ull;
+}
+
+uint64_t machine_instructions(const struct machine *m) {
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < m->cfg.core.count; i++)
+        sum += m->core[i].instructions;
+    return sum;
+}
+
+void machine_begin_counting(struct machine *m) {
+    for (unsigned i = 0; i < m->cfg.core.count; i++) {
+        mmu_reset_stats(m->core[i].mmu);
+        timing_reset(&m->core[i].timing);
+    }
+    if (m->caches)
+        cache_system_reset_counts(m->caches);
+    os_reset_stats(m->os);
+    m->loads = m->stores = m->fetches = 0;
+    m->instructions_before = machine_instructions(m);
+    m->counting = true;
+    m->stop_at = m->limit ? m->skip + m->limit : ~0ull;
+}
+
+bool machine_done(const struct machine *m) {
+    return __atomic_load_n(&m->done, __ATOMIC_RELAXED);
+}
+
+uint64_t machine_accesses(const struct machine *m) {
+    return __atomic_load_n(&m->shown, __ATOMIC_RELAXED);
+}
+
+const char *machine_trouble(const struct machine *m) {
+    return m->trouble[0] ? m->trouble : NULL;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Inside of struct machine: shared by its making (machine.c), its inner loop (feed.c), OS events (events.c) and its
+   result (machine_result.c). */
+#ifndef EMT_MACHINE_MACHINE_PRIVATE_H
+#define EMT_MACHINE_MACHINE_PRIVATE_H
+
+#include "hw/checker.h"
+#include "hw/core_timing.h"
+#include "hw/mmu_private.h"
+#include "machine/machine.h"
+
+struct core {
+    struct mmu *mmu;
+    struct cache_core *caches; /* NULL when there are no data caches */
+    struct core_timing timing;
+    struct os_process *running;
+    uint64_t instructions;
+};
+
+/* What the last translation that took the slow path cost. */
+struct slow_path {
+    uint32_t cycles, faults;
+};
+
+/* What the memory picture shows: taken when the first process exits, or at the end. */
+struct machine_picture {
+    bool taken;
+    struct os_cell cell[RESULT_CELLS];
+    struct os_contiguity contiguity;
+    uint64_t free_blocks[11];
+    double fragmentation;
+};
+
+struct machine {
+    struct emt_config cfg;
+    const struct emt_arch *arch;
+    struct emt_host host;
+    struct emt_tsvc svc;
+    struct os *os;
+    struct mmu_shared *mmu_shared;
+    struct cache_system *caches;
+    struct checker *checker; /* NULL: off */
+    struct core core[CFG_MAX_CORES];
+    unsigned current; /* core whose access is being simulated: OS work is done there */
+
+    uint64_t loads, stores, fetches; /* since statistics began */
+    uint64_t instructions_before;    /* of all cores, when statistics began */
+    uint64_t unknown_accesses, processes, threads, left_by_exec;
+    uint64_t lost_accesses; /* accesses that ended in a signal */
+
+    uint64_t accesses; /* loads and stores since the very start */
+    uint64_t stop_at;  /* value of `accesses` at which something happens */
+    uint64_t skip, limit;
+    bool counting;    /* statistics have begun */
+    bool map_unknown; /* memory that no mapping was seen for is mapped on first use, and counted */
+    struct slow_path slow;
+    bool done;      /* read by other threads: __atomic */
+    uint64_t shown; /* accesses, for the progress line: __atomic */
+    char trouble[256];
+
+    struct machine_picture picture;
+};
+
+/* feed.c: a translation that the hint did not answer, faults included; m->slow says what it took. Not 0: the access
+   ends in a signal (-EFAULT, -EFBIG) or the machine is out of memory (-ENOMEM). */
+int machine_slow(struct machine *m, struct core *c, uint64_t va, unsigned type, uint64_t *pa);
+/* feed.c: for emt_access(): count one access; send it through the data caches, if there are any. */
+void machine_count(struct machine *m, unsigned type);
+void machine_data(struct machine *m, uint64_t pa, unsigned type);
+/* events.c: one OS event with its operands. <0: it makes no sense. */
+int machine_event(struct machine *m, struct os_process *p, enum ev_event event, const uint64_t *operand);
+/* feed.c: let this process run on this thread's core; a process not seen before is new. -ENOMEM. */
+int machine_dispatch(struct machine *m, uint32_t process, uint32_t thread);
+/* machine.c */
+/* Retired by all cores since the very start: the clock of os_tick(). */
+uint64_t machine_instructions(const struct machine *m);
+void machine_begin_counting(struct machine *m);
+void machine_take_picture(struct machine *m, struct os_process *p);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the counters of a machine come to. */
+#include <stdio.h>
+#include <string.h>
+
+#include "machine/machine_private.h"
+
+void machine_take_picture(struct machine *m, struct os_process *p) {
+    struct machine_picture *pic = &m->picture;
+
+    if (pic->taken)
+        return;
+    pic->taken = true;
+    os_memory_map(m->os, pic->cell, RESULT_CELLS);
+    os_free_blocks(m->os, pic->free_blocks);
+    pic->fragmentation = os_fragmentation(m->os, 9);
+    if (p)
+        os_contiguity(p, &pic->contiguity);
+}
+
+static void add_mmu_stats(struct mmu_stats *sum, const struct mmu_stats *s) {
+    /* Both structs are counters through and through. */
+    uint64_t *to = (uint64_t *)(void *)sum;
+    const uint64_t *from = (const uint64_t *)(const void *)s;
+
+    _Static_assert(sizeof(*s) % sizeof(uint64_t) == 0, "only 64-bit counters");
+    for (size_t i = 0; i < sizeof(*s) / sizeof(uint64_t); i++)
+        to[i] += from[i];
+}
+
+static void tlb_results(const struct machine *m, struct emt_result *r) {
+    r->ntlb = m->cfg.ntlb;
+    for (unsigned t = 0; t < r->ntlb; t++) {
+        const struct cfg_tlb *cfg = &m->cfg.tlb[t];
+        struct result_tlb *out = &r->tlb[t];
+
+        memcpy(out->name, cfg->name, sizeof(out->name));
+        out->level = cfg->level;
+        out->entries = cfg->entries;
+        out->ways = cfg->ways;
+        for (unsigned i = 0; i < m->cfg.core.count; i++) {
+            const struct tlb *tlb = m->core[i].mmu->by_config[t];
+
+            out->hits += tlb->clock - tlb->fills;
+            out->misses += tlb->misses;
+            out->evictions += tlb->evictions;
+            if (cfg->shared)
+                break;
+        }
+    }
+}
+
+static void mmu_cache_results(const struct machine *m, struct emt_result *r) {
+    r->nmmu_cache = m->arch->walker->ncaches;
+    for (unsigned i = 0; i < r->nmmu_cache; i++) {
+        struct result_mmu_cache *out = &r->mmu_cache[i];
+
+        snprintf(out->name, sizeof(out->name), "%s", m->arch->walker->caches[i].name);
+        for (unsigned k = 0; k < m->cfg.nmmu_cache; k++)
+            if (strcmp(m->cfg.mmu_cache[k].name, out->name) == 0)
+                out->entries = m->cfg.mmu_cache[k].entries;
+        out->hits = r->mmu.mmu_cache_hits[i];
+        out->misses = r->mmu.mmu_cache_misses[i];
+    }
+}
+
+static void cache_results(const struct machine *m, struct emt_result *r) {
+    static const char *const names[] = {"l1d", "l2", "llc"};
+
+    r->ncache = m->caches ? 3 : 0;
+    for (unsigned i = 0; i < r->ncache; i++) {
+        struct cache_counts n;
+
+        cache_system_counts(m->caches, i, &n);
+        snprintf(r->cache[i].name, sizeof(r->cache[i].name), "%s", names[i]);
+        r->cache[i].data_hits = n.hits[CACHE_DATA];
+        r->cache[i].data_misses = n.misses[CACHE_DATA];
+        r->cache[i].walk_hits = n.hits[CACHE_WALK];
+        r->cache[i].walk_misses = n.misses[CACHE_WALK];
+        r->cache[i].os_hits = n.hits[CACHE_OS];
+        r->cache[i].os_misses = n.misses[CACHE_OS];
+    }
+}
+
+/* L1 hits of data accesses that the inline path answered are not counted there: they are what is left over. */
+static void cycles(const struct machine *m, struct emt_result *r) {
+    uint64_t stall = 0, extra = 0;
+
+    for (unsigned i = 0; i < m->cfg.core.count; i++) {
+        struct core_timing_result t;
+
+        timing_result(&m->core[i].timing, 0, &t);
+        r->cycles_data += t.data;
+        r->cycles_translation += t.translation;
+    }
+    for (unsigned op = 0; op < OS_OPS; op++) {
+        r->os_instructions += r->os.op[op].instructions;
+        stall += r->os.op[op].stall_cycles;
+        extra += r->os.op[op].extra_cycles;
+    }
+    r->cycles_user = (double)r->instructions * m->cfg.core.base_cpi;
+    r->cycles_os = (double)r->os_instructions * m->cfg.os.cpi + (double)stall + (double)extra;
+    r->cycles_total = r->cycles_user + r->cycles_data + r->cycles_translation + r->cycles_os;
+    r->ipc = r->cycles_total > 0 ? (double)r->instructions / r->cycles_total : 0;
+}
+
+static void picture(struct machine *m, struct emt_result *r) {
+    machine_take_picture(m, os_process_find(m->os, 1));
+    memcpy(r->cell, m->picture.cell, sizeof(r->cell));
+    memcpy(r->free_blocks, m->picture.free_blocks, sizeof(r->free_blocks));
+    r->contiguity = m->picture.contiguity;
+    r->fragmentation = m->picture.fragmentation;
+}
+
+void machine_result(struct machine *m, struct emt_result *r) {
+    memset(r, 0, sizeof(*r));
+    r->cfg = m->cfg;
+    r->instructions = machine_instructions(m) - m->instructions_before;
+    r->loads = m->loads;
+    r->stores = m->stores;
+    r->fetches = m->fetches;
+    r->unknown_accesses = m->unknown_accesses;
+    r->processes = m->processes;
+    r->threads = m->threads;
+    r->left_by_exec = m->left_by_exec;
+    for (unsigned i = 0; i < m->cfg.core.count; i++)
+        add_mmu_stats(&r->mmu, mmu_stats_of(m->core[i].mmu));
+    tlb_results(m, r);
+    mmu_cache_results(m, r);
+    cache_results(m, r);
+    r->os = *os_stats_of(m->os);
+    r->table_bytes = m->host.table_bytes;
+    r->table_bytes_peak = m->host.table_bytes_peak;
+    cycles(m, r);
+    picture(m, r);
+    if (m->checker)
+        checker_result(m->checker, &r->checker);
+}
