@@ -82,7 +82,7 @@ static int enter(struct emt *emt, uint32_t process, uint32_t thread, struct os_p
 
 /* A call that is an event of the inner loop as well: the same code does it. */
 static int event(struct emt *emt, uint32_t process, enum ev_event event, const uint64_t *operand) {
-    struct os_process *p;
+    struct os_process *p = NULL;
     int err = enter(emt, process, 0, &p);
 
     if (!err)
@@ -93,7 +93,7 @@ static int event(struct emt *emt, uint32_t process, enum ev_event event, const u
 }
 
 int emt_mmap(struct emt *emt, uint32_t process, uint64_t *addr, uint64_t bytes, int prot, int flags) {
-    struct os_process *p;
+    struct os_process *p = NULL;
     int err = enter(emt, process, 0, &p);
 
     if (!err)
@@ -149,7 +149,7 @@ static int access_piece(struct machine *m, uint64_t va, enum emt_kind kind, uint
 int emt_access(struct emt *emt, uint32_t process, uint32_t thread, uint64_t va, unsigned bytes, enum emt_kind kind,
                struct emt_answer *answer) {
     struct machine *m = emt->machine;
-    struct os_process *p;
+    struct os_process *p = NULL;
     uint64_t second, end = va + bytes - 1;
     int err = enter(emt, process, thread, &p);
 
