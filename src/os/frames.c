@@ -183,6 +183,7 @@ static uint64_t carve(struct frames *f, uint64_t pfn, unsigned from, uint64_t ta
 /* The free piece at pfn, which is on no list, is now allocated. */
 static uint64_t take(struct frames *f, uint64_t pfn, unsigned order, enum os_use use) {
     struct block *b = block_of(f, pfn);
+    assert(use != OS_USE_FREE);
     if (b->state == BLOCK_SPLIT) {
         bits_fill(split_of(f, b)->free, pfn % BLOCK_FRAMES, order, false);
         b->nfree -= 1u << order;
@@ -436,7 +437,7 @@ int frames_new(struct frames **out, const struct emt_config *cfg) {
     }
     uint64_t node_frames = bytes / nodes / EMT_PAGE_BYTES / PAIR_FRAMES * PAIR_FRAMES;
     if (!node_frames || bytes / EMT_PAGE_BYTES > MAX_FRAMES) {
-        fprintf(stderr, "emt: memory.bytes is %llu; with %u nodes it must be %u MiB to 64 TiB\n",
+        fprintf(stderr, "emt: memory.bytes is %llu; with memory.nodes %u it must be %u MiB to 64 TiB\n",
                 (unsigned long long)bytes, nodes, nodes * 4);
         return -EINVAL;
     }

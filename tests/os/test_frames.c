@@ -292,9 +292,21 @@ static void mobility_single(void **unused) {
         frames_free(f, i);
     uint64_t table = frames_alloc(f, 0, 0, FRAME_UNMOVABLE, OS_USE_TABLE);
     assert_int_equal(table, 254); /* the smallest piece will do */
-    /* still movable: a movable request is served from its lists, not by another fallback to a 64 KiB piece */
-    assert_int_equal(frames_alloc(f, 0, 0, FRAME_MOVABLE, OS_USE_4K), 252);
+    /* the rest is still movable: the next table goes to the smallest piece anywhere */
+    frames_free(f, 700);
+    assert_int_equal(frames_alloc(f, 0, 0, FRAME_UNMOVABLE, OS_USE_TABLE), 700);
     assert_int_equal(frames_verify(f), 0);
+    frames_free_all(f);
+}
+
+/* A page block that was free takes the kind of what is placed in it. */
+static void mobility_of_placement(void **unused) {
+    (void)unused;
+    struct frames *f = frames(64 * MIB, 1);
+    assert_int_equal(frames_alloc_at(f, 5000, 0, FRAME_UNMOVABLE, OS_USE_TABLE), 5000);
+    assert_int_equal(frames_alloc(f, 0, 0, FRAME_UNMOVABLE, OS_USE_TABLE), 5001);
+    assert_int_equal(frames_alloc(f, 9, 0, FRAME_MOVABLE, OS_USE_2M), 4096); /* the other half of its pair */
+    assert_int_equal(frames_alloc(f, 0, 0, FRAME_MOVABLE, OS_USE_4K), 0);
     frames_free_all(f);
 }
 
@@ -414,11 +426,17 @@ static void churn(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_sequences), cmocka_unit_test(fresh_memory_ascends),
-        cmocka_unit_test(bad_machines),     cmocka_unit_test(nodes_by_distance),
-        cmocka_unit_test(exhaustion),       cmocka_unit_test(mobility_groups),
-        cmocka_unit_test(mobility_single),  cmocka_unit_test(picture),
-        cmocka_unit_test(host_memory),      cmocka_unit_test(churn),
+        cmocka_unit_test(random_sequences),
+        cmocka_unit_test(fresh_memory_ascends),
+        cmocka_unit_test(bad_machines),
+        cmocka_unit_test(nodes_by_distance),
+        cmocka_unit_test(exhaustion),
+        cmocka_unit_test(mobility_groups),
+        cmocka_unit_test(mobility_single),
+        cmocka_unit_test(mobility_of_placement),
+        cmocka_unit_test(picture),
+        cmocka_unit_test(host_memory),
+        cmocka_unit_test(churn),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
