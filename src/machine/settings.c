@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * The table of settings. Each row is a setting's whole truth: the YAML reader, --set, `emt list settings`, shell
+ * completion and docs/machine-files.md are made from it. The source column tells where a default comes from.
+ */
+#include "machine/settings.h"
+#include "machine/settings_private.h"
+
+_Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4, "enums are stored as 32 bits");
+
+static const struct setting_word replacements[] = {
+    {"lru", CFG_LRU}, {"plru", CFG_PLRU}, {"random", CFG_RANDOM}, {0}};
+static const struct setting_word pages[] = {{"4K", CFG_PAGE_4K}, {"2M", CFG_PAGE_2M}, {"1G", CFG_PAGE_1G}, {0}};
+static const struct setting_word holds[] = {{"data", CFG_TLB_DATA}, {"instruction", CFG_TLB_INSTRUCTION}, {0}};
+static const struct setting_word thps[] = {
+    {"never", CFG_THP_NEVER}, {"madvise", CFG_THP_MADVISE}, {"always", CFG_THP_ALWAYS}, {0}};
+
+#define AT(field)        offsetof(struct emt_config, field)
+#define TLB(field)       offsetof(struct cfg_tlb, field)
+#define MMU_CACHE(field) offsetof(struct cfg_mmu_cache, field)
+#define ASSUMED          "assumed"
+#define LINUX            "Linux 6.1"
+#define DMT              "DMT, ASPLOS'24"
+#define EMT              "EMT's artifact, OSDI'25"
+
+/* path, type, unit, min, max, default, its source, meaning, offset, words */
+#define BOOL(path, fallback, source, meaning, at)                                                                  \
+    { path, SETTING_BOOL, "", "", "", fallback, source, meaning, at, NULL }
+#define U32(path, unit, min, max, fallback, source, meaning, at)                                                   \
+    { path, SETTING_U32, unit, min, max, fallback, source, meaning, at, NULL }
+#define U64(path, unit, min, max, fallback, source, meaning, at)                                                   \
+    { path, SETTING_U64, unit, min, max, fallback, source, meaning, at, NULL }
+#define BYTES(path, min, max, fallback, source, meaning, at)                                                       \
+    { path, SETTING_BYTES, "", min, max, fallback, source, meaning, at, NULL }
+#define NUMBER(path, unit, min, max, fallback, source, meaning, at)                                                \
+    { path, SETTING_NUMBER, unit, min, max, fallback, source, meaning, at, NULL }
+#define WORD(path, fallback, source, meaning, at, words)                                                           \
+    { path, SETTING_ENUM, "", "", "", fallback, source, meaning, at, words }
+#define SET(path, fallback, source, meaning, at, words)                                                            \
+    { path, SETTING_SET, "", "", "", fallback, source, meaning, at, words }
+
+#define MAX_U64 "18446744073709551615"
+
+/* The three data caches have the same six rows. */
+#define CACHE(path, field, cycles, shared_by_default, what)                                                        \
+    BYTES(path ".bytes", "0", "16G", "0", "", "size of the " what " of a core, or of all when shared; 0: absent",  \
+          AT(field.bytes)),                                                                                        \
+        U32(path ".ways", "ways", "1", "1024", "8", ASSUMED, "associativity", AT(field.ways)),                     \
+        U32(path ".line_bytes", "bytes", "16", "1024", "64", "", "line size; the same in all data caches",         \
+            AT(field.line_bytes)),                                                                                 \
+        U32(path ".hit_cycles", "cycles", "0", "100000", cycles, DMT, "round trip of a hit",                       \
+            AT(field.hit_cycles)),                                                                                 \
+        WORD(path ".replacement", "lru", ASSUMED, "who is evicted", AT(field.replacement), replacements),          \
+        BOOL(path ".shared", shared_by_default, "", "one for all cores", AT(field.shared))
+
+/* clang-format off */
+const struct setting setting_table[] = {
+    {"mmu.name", SETTING_NAME, "", "", "", "radix4", "", "the architecture (`emt list mmus`); --mmu sets it", AT(mmu), NULL},
+    BOOL("mmu.basic_only", "false", "", "run the MMU driver with its basic functions alone", AT(basic_only)),
+
+    U32("core.count", "cores", "1", "64", "1", "", "cores; each has its own MMU", AT(core.count)),
+    U32("core.frequency_mhz", "MHz", "1", "100000", "2000", "Xeon Gold 6138, base clock: DMT, ASPLOS'24", "clock, to give seconds for cycles", AT(core.frequency_mhz)),
+    NUMBER("core.base_cpi", "cycles per instruction", "0.01", "100", "0.5", EMT, "with no miss at all", AT(core.base_cpi)),
+    U32("core.rob_instructions", "instructions", "0", "65536", "224", ASSUMED, "data misses this close to an earlier one overlap with it", AT(core.rob_instructions)),
+    NUMBER("core.data_overlap", "", "0", "1", "0.7", ASSUMED, "share of a data miss in another one's shadow that is hidden", AT(core.data_overlap)),
+    NUMBER("core.data_hidden", "", "0", "1", "0.2", ASSUMED, "share of each isolated data miss that out-of-order work hides", AT(core.data_hidden)),
+    NUMBER("core.walk_hidden", "", "0", "1", "0.2", ASSUMED, "share of each page walk that out-of-order work hides", AT(core.walk_hidden)),
+    U32("core.fault_cycles", "cycles", "0", "1000000", "710", "440 in + 270 out, Xeon E5 v3: lastweek.io/notes/xperf", "entry and return of an exception", AT(core.fault_cycles)),
+    U32("core.ipi_cycles", "cycles", "0", "10000000", "4000", ASSUMED ": 2 us; Amit, ATC'17: \"microseconds\"", "initiator's wait for one shootdown by all targets", AT(core.ipi_cycles)),
+    U32("core.ipi_target_cycles", "cycles", "0", "10000000", "1000", ASSUMED, "what each target of a shootdown loses", AT(core.ipi_target_cycles)),
+    U32("core.invlpg_cycles", "cycles", "0", "1000000", "200", ASSUMED ": 100 ns, as Linux's authors assumed in 2012", "one single-address invalidation", AT(core.invlpg_cycles)),
+    U32("core.switch_cycles", "cycles", "0", "1000000", "200", ASSUMED, "load of the root register", AT(core.switch_cycles)),
+
+    U32("tlb.*.level", "", "1", "2", "1", "", "all TLBs of a level are looked up in parallel", TLB(level)),
+    SET("tlb.*.holds", "data", "", "which accesses use it", TLB(holds), holds),
+    SET("tlb.*.pages", "4K", "", "page sizes it holds", TLB(pages), pages),
+    U32("tlb.*.entries", "entries", "1", "1048576", "", "", "number of entries; has no default, must be given", TLB(entries)),
+    U32("tlb.*.ways", "ways", "0", "1048576", "0", "", "associativity; 0: full", TLB(ways)),
+    WORD("tlb.*.replacement", "lru", "", "who is evicted", TLB(replacement), replacements),
+    U32("tlb.*.hit_cycles", "cycles", "0", "10000", "0", "", "added to an access that hits here and in no level above", TLB(hit_cycles)),
+    BOOL("tlb.*.shared", "false", "", "one for all cores (level 2 only)", TLB(shared)),
+    BOOL("tlb.*.inclusive", "false", "", "an eviction drops the entry from level 1 too (level 2 only)", TLB(inclusive)),
+
+    U32("mmu_caches.hit_cycles", "cycles", "0", "10000", "1", EMT, "one parallel lookup of all of them", AT(mmu_cache_cycles)),
+    U32("mmu_caches.*.entries", "entries", "0", "1048576", "0", "", "0: absent; a name the architecture does not bring is ignored", MMU_CACHE(entries)),
+    U32("mmu_caches.*.ways", "ways", "0", "1048576", "0", "", "associativity; 0: full", MMU_CACHE(ways)),
+    WORD("mmu_caches.*.replacement", "lru", "", "who is evicted", MMU_CACHE(replacement), replacements),
+
+    BOOL("caches.enabled", "false", "", "simulate data caches; without, data cost nothing and walks flat_ref_cycles", AT(caches_enabled)),
+    U32("caches.walk_level", "", "1", "2", "2", EMT, "cache level where the walker's reads enter", AT(walk_level)),
+    U32("caches.flat_ref_cycles", "cycles", "0", "1000000", "50", ASSUMED, "one read of a walk without data caches", AT(flat_ref_cycles)),
+    CACHE("caches.l1d", l1d, "4", "false", "first level"),
+    CACHE("caches.l2", l2, "14", "false", "second level"),
+    CACHE("caches.llc", llc, "54", "true", "last level"),
+
+    BYTES("memory.bytes", "16M", "64T", "64G", "", "physical memory of all nodes together", AT(memory.bytes)),
+    U32("memory.nodes", "nodes", "1", "8", "1", "", "NUMA nodes of equal size; core c is on node c * nodes / cores", AT(memory.nodes)),
+    U32("memory.local_cycles", "cycles", "0", "1000000", "200", DMT, "memory of the core's own node, on top of the last level's lookup", AT(memory.local_cycles)),
+    U32("memory.remote_cycles", "cycles", "0", "1000000", "300", ASSUMED ": 1.5 x local; Intel MLC on E7-4800: 1.47", "memory of another node", AT(memory.remote_cycles)),
+    NUMBER("memory.fragmented", "", "0", "1", "0", "", "unusable free space index at 2 MiB made beforehand", AT(memory.fragmented)),
+    NUMBER("memory.occupied", "", "0", "1", "0.5", ASSUMED, "share of memory the fragmentation may take away", AT(memory.occupied)),
+    U64("memory.seed", "", "0", MAX_U64, "1", "", "seed of the fragmentation", AT(memory.seed)),
+
+    WORD("os.thp.enabled", "always", "Debian 12's kernel", "transparent huge pages: never, on madvise(), or always", AT(os.thp), thps),
+    BOOL("os.thp.fault", "true", LINUX, "make them on a page fault", AT(os.thp_on_fault)),
+    BOOL("os.thp.khugepaged", "true", LINUX, "make them by a background scan", AT(os.khugepaged)),
+    U64("os.thp.scan_every_instructions", "instructions", "1", MAX_U64, "100000000", ASSUMED ": Linux waits 10 s; scaled to short runs", "pause between scans", AT(os.scan_every_instructions)),
+    U32("os.thp.scan_pages", "pages", "1", "4294967295", "4096", LINUX, "4 KiB pages looked at in one scan", AT(os.scan_pages)),
+    U32("os.thp.max_ptes_none", "pages", "0", "511", "511", LINUX, "unmapped pages a collapse may fill", AT(os.max_ptes_none)),
+    BOOL("os.zero_page", "true", LINUX, "read faults map one shared page of zeros", AT(os.zero_page)),
+    U32("os.fault_around_pages", "pages", "1", "512", "16", LINUX ": 64 KiB", "page-cache pages mapped by one file fault", AT(os.fault_around_pages)),
+    BOOL("os.asids", "true", LINUX, "tag TLB entries by process (PCID)", AT(os.asids)),
+    U32("os.flush_ceiling", "pages", "0", "4294967295", "33", LINUX, "more pages than this: flush the whole address space", AT(os.flush_ceiling)),
+    BYTES("os.stack_bytes", "4K", "1T", "8M", LINUX, "how far a stack may grow", AT(os.stack_bytes)),
+    NUMBER("os.cpi", "cycles per instruction", "0.01", "100", "1", ASSUMED, "of OS instructions, without stalls for tables", AT(os.cpi)),
+    U32("os.cost.*", "instructions", "0", "1000000000", "", "", "one OS routine, table accesses not included", AT(os.cost)),
+
+    BOOL("check.translations", "false", "", "compare what TLBs return with what the tables say", AT(check_translations)),
+    U64("seed", "", "0", MAX_U64, "1", "", "seed of random replacement", AT(seed)),
+};
+/* clang-format on */
+const unsigned setting_count = sizeof setting_table / sizeof *setting_table;

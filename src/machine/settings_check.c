@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What needs more than one field: geometry of TLBs and caches, memory and its nodes. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "machine/settings.h"
+#include "machine/settings_private.h"
+
+/* Largest block of the frame allocator, 4 MiB: each node is a whole number of them. */
+#define BLOCK_BYTES (4ull << 20)
+
+__attribute__((format(printf, 2, 3))) static int found(struct setting_problem *p, const char *format, ...) {
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(p->text, sizeof p->text, format, args);
+    va_end(args);
+    return -EINVAL;
+}
+
+static void blame(struct setting_problem *p, unsigned i, const char *group, const char *name, const char *field) {
+    snprintf(p->path[i], SETTING_PATH, "%s%s%s%s%s", group, *name ? "." : "", name, *field ? "." : "", field);
+}
+
+/* entries a multiple of ways */
+static int check_ways(struct setting_problem *p, const char *group, const char *name, uint32_t entries,
+                      uint32_t ways) {
+    uint32_t below;
+
+    if (!ways || !entries || entries % ways == 0)
+        return 0;
+    blame(p, 0, group, name, "ways");
+    blame(p, 1, group, name, "entries");
+    below = entries - entries % ways;
+    if (!below)
+        return found(p, "%s is %u, but there are only %u entries; at most %u ways fit, 0 means fully associative",
+                     p->path[0], ways, entries, entries);
+    return found(p, "%s is %u, but %u entries do not divide by it; the nearest are %u and %u", p->path[0], ways,
+                 entries, below, below + ways);
+}
+
+static int check_tlb(struct setting_problem *p, const struct cfg_tlb *t) {
+    if (!t->entries) {
+        blame(p, 0, "tlb", t->name, "entries");
+        blame(p, 1, "tlb", t->name, "");
+        return found(p, "%s is missing; a TLB has no default size", p->path[0]);
+    }
+    if (t->level == 1 && (t->shared || t->inclusive)) {
+        blame(p, 0, "tlb", t->name, t->shared ? "shared" : "inclusive");
+        blame(p, 1, "tlb", t->name, "level");
+        return found(p, "%s is true, but only TLBs of level 2 can be %s", p->path[0],
+                     t->shared ? "shared" : "inclusive");
+    }
+    return check_ways(p, "tlb", t->name, t->entries, t->ways);
+}
+
+static int check_tlbs(struct setting_problem *p, const struct emt_config *cfg) {
+    uint32_t first_level = 0;
+    bool data_4k = false;
+
+    for (uint32_t i = 0; i < cfg->ntlb; i++) {
+        const struct cfg_tlb *t = &cfg->tlb[i];
+        int err = check_tlb(p, t);
+        if (err)
+            return err;
+        if (t->level != 1)
+            continue;
+        first_level |= t->holds;
+        data_4k |= (t->holds & CFG_TLB_DATA) && (t->pages & CFG_PAGE_4K);
+    }
+    for (uint32_t i = 0; i < cfg->ntlb; i++) {
+        const struct cfg_tlb *t = &cfg->tlb[i];
+        uint32_t alone = t->holds & ~first_level;
+        if (t->level == 1 || !alone || !(first_level & CFG_TLB_DATA))
+            continue;
+        blame(p, 0, "tlb", t->name, "holds");
+        blame(p, 1, "tlb", t->name, "");
+        return found(p, "tlb.%s is a level-2 TLB for instructions, but there is none of level 1", t->name);
+    }
+    if (data_4k)
+        return 0;
+    blame(p, 0, "tlb", "", "");
+    return found(p, "no level-1 TLB holds data and 4K pages; add one, such as tlb.l1d with entries: 64, ways: 4");
+}
+
+static int check_cache(struct setting_problem *p, const char *path, const struct cfg_cache *c) {
+    uint64_t set = (uint64_t)c->ways * c->line_bytes, below = c->bytes - c->bytes % set;
+    char bytes[SETTING_VALUE], low[SETTING_VALUE], high[SETTING_VALUE];
+
+    if (!c->bytes)
+        return 0;
+    if (c->line_bytes & (c->line_bytes - 1)) {
+        blame(p, 0, path, "", "line_bytes");
+        return found(p, "%s is %u; a line is a power of two, such as 64", p->path[0], c->line_bytes);
+    }
+    if (below == c->bytes)
+        return 0;
+    blame(p, 0, path, "", "bytes");
+    blame(p, 1, path, "", "ways");
+    blame(p, 2, path, "", "line_bytes");
+    setting_format_bytes(c->bytes, bytes);
+    setting_format_bytes(below ? below : set, low);
+    setting_format_bytes(below + set, high);
+    if (!below)
+        return found(p, "%s is %s, less than one set of %u ways x %u bytes; the least is %s", p->path[0], bytes,
+                     c->ways, c->line_bytes, low);
+    return found(p, "%s is %s, but sets of %u ways x %u bytes do not divide it; the nearest are %s and %s",
+                 p->path[0], bytes, c->ways, c->line_bytes, low, high);
+}
+
+static int check_levels(struct setting_problem *p, const struct emt_config *cfg) {
+    if (cfg->l1d.shared) {
+        blame(p, 0, "caches.l1d.shared", "", "");
+        return found(p, "caches.l1d.shared is true, but a first-level cache belongs to one core");
+    }
+    if (cfg->l2.bytes && !cfg->l1d.bytes) {
+        blame(p, 0, "caches.l2.bytes", "", "");
+        blame(p, 1, "caches.l1d.bytes", "", "");
+        return found(p, "caches.l2 is there, but caches.l1d is not; give caches.l1d.bytes");
+    }
+    if (cfg->llc.bytes && !cfg->l2.bytes) {
+        blame(p, 0, "caches.llc.bytes", "", "");
+        blame(p, 1, "caches.l2.bytes", "", "");
+        return found(p, "caches.llc is there, but caches.l2 is not; call the last of two levels caches.l2");
+    }
+    if (cfg->caches_enabled && !cfg->l1d.bytes) {
+        blame(p, 0, "caches.enabled", "", "");
+        blame(p, 1, "caches.l1d.bytes", "", "");
+        return found(p, "caches.enabled is true, but there is no data cache; give caches.l1d.bytes");
+    }
+    if (cfg->caches_enabled && cfg->walk_level == 2 && !cfg->l2.bytes) {
+        blame(p, 0, "caches.walk_level", "", "");
+        blame(p, 1, "caches.l2.bytes", "", "");
+        return found(p, "caches.walk_level is 2, but there is no second-level cache; give 1, or caches.l2.bytes");
+    }
+    return 0;
+}
+
+static int check_caches(struct setting_problem *p, const struct emt_config *cfg) {
+    const struct cfg_cache *cache[] = {&cfg->l1d, &cfg->l2, &cfg->llc};
+    static const char *const path[] = {"caches.l1d", "caches.l2", "caches.llc"};
+
+    for (unsigned i = 0; i < 3; i++) {
+        int err = check_cache(p, path[i], cache[i]);
+        if (err)
+            return err;
+        if (!cache[i]->bytes || !cfg->l1d.bytes || cache[i]->line_bytes == cfg->l1d.line_bytes)
+            continue;
+        blame(p, 0, path[i], "", "line_bytes");
+        blame(p, 1, path[0], "", "line_bytes");
+        return found(p, "%s is %u, but caches.l1d.line_bytes is %u; all data caches have lines of one size",
+                     p->path[0], cache[i]->line_bytes, cfg->l1d.line_bytes);
+    }
+    return check_levels(p, cfg);
+}
+
+static int check_memory(struct setting_problem *p, const struct emt_config *cfg) {
+    uint64_t unit = cfg->memory.nodes * BLOCK_BYTES, below = cfg->memory.bytes - cfg->memory.bytes % unit;
+    char bytes[SETTING_VALUE], low[SETTING_VALUE], high[SETTING_VALUE];
+
+    if (below == cfg->memory.bytes)
+        return 0;
+    blame(p, 0, "memory.nodes", "", "");
+    blame(p, 1, "memory.bytes", "", "");
+    if (cfg->memory.nodes == 1) {
+        blame(p, 0, "memory.bytes", "", "");
+        p->path[1][0] = '\0';
+    }
+    setting_format_bytes(cfg->memory.bytes, bytes);
+    setting_format_bytes(below ? below : unit, low);
+    setting_format_bytes(below + unit, high);
+    return found(
+        p,
+        "memory.bytes is %s, but memory.nodes is %u and each node is a multiple of 4M; the nearest are %s and %s",
+        bytes, cfg->memory.nodes, low, high);
+}
+
+int setting_check(const struct emt_config *cfg, struct setting_problem *p) {
+    int err;
+
+    memset(p, 0, sizeof *p);
+    err = check_tlbs(p, cfg);
+    for (uint32_t i = 0; i < cfg->nmmu_cache && !err; i++)
+        err =
+            check_ways(p, "mmu_caches", cfg->mmu_cache[i].name, cfg->mmu_cache[i].entries, cfg->mmu_cache[i].ways);
+    if (!err)
+        err = check_caches(p, cfg);
+    if (!err)
+        err = check_memory(p, cfg);
+    if (!err && cfg->os.stack_bytes % 4096) {
+        blame(p, 0, "os.stack_bytes", "", "");
+        err = found(p, "os.stack_bytes is %llu; a stack is a whole number of 4K pages",
+                    (unsigned long long)cfg->os.stack_bytes);
+    }
+    return err;
+}
+
+int settings_check(const struct emt_config *cfg, char *why, size_t why_bytes) {
+    struct setting_problem p;
+    int err = setting_check(cfg, &p);
+
+    if (err)
+        snprintf(why, why_bytes, "%s", p.text);
+    return err;
+}
