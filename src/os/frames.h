@@ -44,6 +44,7 @@ void frames_free_all(struct frames *);
 uint64_t frames_alloc(struct frames *, unsigned order, int node, enum frame_mobility, enum os_use use);
 /* Exactly these frames, when all are free; FRAME_NONE otherwise. For placement. */
 uint64_t frames_alloc_at(struct frames *, uint64_t pfn, unsigned order, enum frame_mobility, enum os_use use);
+/* pfn is the first frame of an allocation; anything else is a bug of the caller (assertion). */
 void frames_free(struct frames *, uint64_t pfn);
 /* An allocation of 2^order frames becomes 2^order single ones, each with the record of the first. 0. */
 int frames_split(struct frames *, uint64_t pfn);
@@ -65,7 +66,7 @@ double frames_fragmentation(const struct frames *, unsigned order);
 /* `n` cells of equal size over all memory, each with its bytes by use. */
 void frames_map(const struct frames *, struct os_cell *cells, unsigned n);
 /* Occupy frames, from a seed, until the index at order 9 is `degree`, taking at most `occupied` of all memory.
-   Returns the degree reached. */
+   Returns the degree reached: within half a 2 MiB block of `degree` if `occupied` allowed it. */
 double frames_fragment(struct frames *, double degree, double occupied, uint64_t seed);
 /* Lists, bitmaps and counts agree; 0, or negative after a line on stderr. */
 int frames_verify(const struct frames *);
