@@ -3,7 +3,6 @@
  * Where machine files are: in each folder of EMT_MACHINES (a list with colons), in the source tree that this was
  * built from, and where they were installed. The first folder that has a name wins.
  */
-#define _GNU_SOURCE /* asprintf */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>

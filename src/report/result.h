@@ -41,7 +41,7 @@ struct emt_result {
     char input[256];   /* what ran */
     char command[512]; /* that repeats it */
     bool cut_short;    /* stopped by the user, by --limit, or by a program that died */
-    char why_cut[128];
+    char why_cut[512];
     int exit_status; /* of a live program */
 
     uint64_t instructions, loads, stores, fetches; /* accesses == loads + stores */
