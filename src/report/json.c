@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * struct emt_result to JSON. Keys come in the order in which they stand here, integers are exact, doubles have 12
+ * digits and nothing depends on when or where it ran: the same run gives the same bytes.
+ */
+#include "report/json.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hw/histogram.h"
+#include "machine/settings.h"
+#include "os/costs.h"
+#include "report/output.h"
+#include "report/report.h"
+#include "report/version.h"
+
+/* ---- values ---- */
+
+/* JSON integers are signed 64-bit here: what no counter reaches stays at the end of the range. */
+static json_int_t whole(uint64_t x) {
+    return x > INT64_MAX ? INT64_MAX : (json_int_t)x;
+}
+
+/* There is no NaN or infinity in JSON: what has no value is null. */
+static json_t *real(double x) {
+    return isfinite(x) ? json_real(x) : json_null();
+}
+
+static json_t *ratio(double a, double b) {
+    return b > 0 ? real(a / b) : json_null();
+}
+
+/* JSON is UTF-8, a command line need not be: a character cut at the end goes, other stray bytes become '?'. */
+static json_t *text(const char *s) {
+    size_t bytes = strlen(s);
+    json_t *value = NULL;
+    char *copy;
+
+    for (unsigned cut = 0; !value && cut < 4 && cut <= bytes; cut++)
+        value = json_stringn(s, bytes - cut);
+    if (value)
+        return value;
+    copy = strdup(s);
+    for (char *p = copy; p && *p; p++)
+        if (*p & 0x80)
+            *p = '?';
+    value = copy ? json_string(copy) : NULL;
+    free(copy);
+    return value;
+}
+
+/* ---- hardware ---- */
+
+static json_t *latency(const struct hw_histogram *h) {
+    json_t *buckets = json_array();
+
+    for (unsigned i = 0; i < HW_HISTOGRAM_BUCKETS; i++) {
+        uint64_t from = hw_bucket_low(i), to = hw_bucket_low(i + 1) - 1;
+
+        if (h->bucket[i] && json_array_append_new(buckets, json_pack("{s:I,s:I,s:I}", "from", whole(from), "to",
+                                                                     whole(to), "count", whole(h->bucket[i]))) != 0)
+            return json_decref(buckets), NULL;
+    }
+    return json_pack("{s:I,s:I,s:I,s:I,s:o}", "count", whole(h->count), "sum", whole(h->sum), "p50",
+                     whole(hw_percentile(h, 50)), "p99", whole(hw_percentile(h, 99)), "buckets", buckets);
+}
+
+static json_t *tlb_level(const struct emt_result *r, uint32_t level, uint64_t misses) {
+    json_t *structures = json_array();
+    uint64_t hits = 0;
+
+    for (uint32_t i = 0; i < r->ntlb; i++) {
+        const struct result_tlb *t = &r->tlb[i];
+
+        if (t->level != level)
+            continue;
+        hits += t->hits;
+        if (json_array_append_new(structures,
+                                  json_pack("{s:o,s:I,s:I,s:I,s:I,s:I}", "name", text(t->name), "entries",
+                                            whole(t->entries), "ways", whole(t->ways), "hits", whole(t->hits),
+                                            "misses", whole(t->misses), "evictions", whole(t->evictions))) != 0)
+            return json_decref(structures), NULL;
+    }
+    return json_pack("{s:I,s:I,s:I,s:o}", "level", whole(level), "hits", whole(hits), "misses", whole(misses),
+                     "structures", structures);
+}
+
+/*
+ * The TLBs of a level are looked up in parallel, so their misses do not add up to the level's. What misses a level
+ * hits below it or is walked.
+ */
+static json_t *tlb(const struct emt_result *r) {
+    json_t *levels = json_array();
+    uint32_t last = 0;
+
+    for (uint32_t i = 0; i < r->ntlb; i++)
+        last = r->tlb[i].level > last ? r->tlb[i].level : last;
+    for (uint32_t level = 1; level <= last; level++) {
+        uint64_t misses = r->mmu.walks;
+
+        for (uint32_t i = 0; i < r->ntlb; i++)
+            misses += r->tlb[i].level > level ? r->tlb[i].hits : 0;
+        if (json_array_append_new(levels, tlb_level(r, level, misses)) != 0)
+            return json_decref(levels), NULL;
+    }
+    return levels;
+}
+
+static json_t *mmu_caches(const struct emt_result *r) {
+    json_t *all = json_array();
+
+    for (uint32_t i = 0; i < r->nmmu_cache; i++) {
+        const struct result_mmu_cache *c = &r->mmu_cache[i];
+
+        if (json_array_append_new(all, json_pack("{s:o,s:I,s:I,s:I}", "name", text(c->name), "entries",
+                                                 whole(c->entries), "hits", whole(c->hits), "misses",
+                                                 whole(c->misses))) != 0)
+            return json_decref(all), NULL;
+    }
+    return all;
+}
+
+static json_t *walks(const struct mmu_stats *m) {
+    const uint64_t *served = m->walk_refs_served;
+
+    return json_pack("{s:I,s:I,s:o,s:I,s:o,s:I,s:{s:I,s:I,s:I,s:I},s:o}", "count", whole(m->walks), "refs",
+                     whole(m->walk_refs), "refs_per_walk", ratio((double)m->walk_refs, (double)m->walks), "cycles",
+                     whole(m->walk_cycles), "cycles_per_walk", ratio((double)m->walk_cycles, (double)m->walks),
+                     "faults", whole(m->walk_faults), "refs_served", "l1", whole(served[0]), "l2", whole(served[1]),
+                     "llc", whole(served[2]), "memory", whole(served[3]), "latency", latency(&m->walk_latency));
+}
+
+static json_t *caches(const struct emt_result *r) {
+    json_t *all = json_array();
+
+    for (uint32_t i = 0; i < r->ncache; i++) {
+        const struct result_cache *c = &r->cache[i];
+
+        if (json_array_append_new(all,
+                                  json_pack("{s:o,s:{s:I,s:I},s:{s:I,s:I},s:{s:I,s:I}}", "name", text(c->name),
+                                            "data", "hits", whole(c->data_hits), "misses", whole(c->data_misses),
+                                            "walk", "hits", whole(c->walk_hits), "misses", whole(c->walk_misses),
+                                            "os", "hits", whole(c->os_hits), "misses", whole(c->os_misses))) != 0)
+            return json_decref(all), NULL;
+    }
+    return all;
+}
+
+/* ---- operating system ---- */
+
+static json_t *by_operation(const struct emt_result *r) {
+    json_t *all = json_object();
+
+    for (unsigned i = 0; i < OS_OPS; i++) {
+        const struct os_op_stats *s = &r->os.op[i];
+        double cycles = (double)s->instructions * r->cfg.os.cpi + (double)s->stall_cycles + (double)s->extra_cycles;
+
+        if (json_object_set_new(all, os_op_name[i],
+                                json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "calls", whole(s->calls), "instructions",
+                                          whole(s->instructions), "table_reads", whole(s->table_reads),
+                                          "table_writes", whole(s->table_writes), "stall_cycles",
+                                          whole(s->stall_cycles), "extra_cycles", whole(s->extra_cycles), "cycles",
+                                          real(cycles))) != 0)
+            return json_decref(all), NULL;
+    }
+    return all;
+}
+
+static json_t *faults(const struct os_stats *s) {
+    static const struct {
+        const char *name;
+        enum os_op op;
+    } kind[] = {{"anon", OS_FAULT_ANON}, {"huge", OS_FAULT_HUGE}, {"zero", OS_FAULT_ZERO},
+                {"file", OS_FAULT_FILE}, {"cow", OS_FAULT_COW},   {"spurious", OS_FAULT_SPURIOUS},
+                {"bad", OS_FAULT_BAD}};
+    json_t *all = json_object();
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < sizeof(kind) / sizeof(kind[0]); i++) {
+        total += s->op[kind[i].op].calls;
+        if (json_object_set_new(all, kind[i].name, json_integer(whole(s->op[kind[i].op].calls))) != 0)
+            return json_decref(all), NULL;
+    }
+    if (json_object_set_new(all, "total", json_integer(whole(total))) != 0)
+        return json_decref(all), NULL;
+    return all;
+}
+
+/* How many instruction costs are estimates: those whose table says so and which nobody has set otherwise. */
+static int cost_estimates(const struct emt_config *cfg) {
+    int n = 0;
+
+    for (unsigned i = 0; i < os_cost_count; i++)
+        n += cfg->os.cost[i] == os_cost_table[i].instructions &&
+             strncmp(os_cost_table[i].source, "estimate", 8) == 0;
+    return n;
+}
+
+static json_t *os(const struct emt_result *r) {
+    const struct os_stats *s = &r->os;
+
+    return json_pack("{s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "faults", faults(s),
+                     "instructions", whole(r->os_instructions), "cycles", real(r->cycles_os), "table_bytes",
+                     whole(r->table_bytes), "table_bytes_peak", whole(r->table_bytes_peak), "by_operation",
+                     by_operation(r), "zeroed_bytes", whole(s->pages_zeroed_bytes), "copied_bytes",
+                     whole(s->pages_copied_bytes), "huge_splits", whole(s->huge_splits), "huge_collapses",
+                     whole(s->huge_collapses), "huge_fallbacks", whole(s->huge_fallbacks), "out_of_memory",
+                     whole(s->out_of_memory), "segv", whole(s->segv), "cost_figures", whole(os_cost_count),
+                     "cost_estimates", (json_int_t)cost_estimates(&r->cfg));
+}
+
+/* ---- memory ---- */
+
+/* Equal neighbours become one entry, uses of 0 bytes are left out: a picture of an empty memory is one line. */
+static json_t *memory_map(const struct emt_result *r) {
+    json_t *runs = json_array();
+
+    for (unsigned i = 0, next; i < RESULT_CELLS; i = next) {
+        json_t *run = json_object();
+        int bad;
+
+        for (next = i + 1; next < RESULT_CELLS; next++)
+            if (memcmp(&r->cell[next], &r->cell[i], sizeof(r->cell[i])) != 0)
+                break;
+        bad = json_object_set_new(run, "cells", json_integer(next - i));
+        for (unsigned use = 0; use < OS_USES; use++)
+            if (r->cell[i].bytes[use])
+                bad |= json_object_set_new(run, os_use_name[use], json_integer(whole(r->cell[i].bytes[use])));
+        if (json_array_append_new(runs, run) != 0 || bad)
+            return json_decref(runs), NULL;
+    }
+    return runs;
+}
+
+static json_t *memory(const struct emt_result *r) {
+    const struct os_contiguity *c = &r->contiguity;
+    const uint64_t *mapped = r->os.mapped_bytes;
+    json_t *blocks = json_array();
+    int bad = 0;
+
+    for (unsigned i = 0; i < sizeof(r->free_blocks) / sizeof(r->free_blocks[0]); i++)
+        bad |= json_array_append_new(blocks, json_integer(whole(r->free_blocks[i])));
+    if (bad)
+        return json_decref(blocks), NULL;
+    return json_pack("{s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:{s:I,s:I,s:I,s:I},s:o}", "bytes",
+                     whole(r->cfg.memory.bytes), "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]),
+                     "1G", whole(mapped[2]), "resident_peak_bytes", whole(r->os.resident_peak_bytes),
+                     "fragmentation", real(r->fragmentation), "free_blocks", blocks, "contiguity", "resident_bytes",
+                     whole(c->resident_bytes), "runs", whole(c->runs), "runs_99", whole(c->runs_99),
+                     "longest_bytes", whole(c->longest_bytes), "map", memory_map(r));
+}
+
+/* ---- a result ---- */
+
+static void add_setting(void *settings, const char *path, const char *value) {
+    json_object_set_new(settings, path, text(value));
+}
+
+static json_t *settings(const struct emt_config *cfg) {
+    json_t *all = json_object();
+
+    settings_each(cfg, add_setting, all);
+    return all;
+}
+
+static json_t *checker(const struct result_checker *c) {
+    return json_pack("{s:b,s:I,s:I,s:o}", "on", c->on, "checked", whole(c->checked), "wrong", whole(c->wrong),
+                     "first", c->wrong ? text(c->first) : json_null());
+}
+
+/* Takes over `part`. */
+static int add(json_t *object, json_t *part) {
+    int err = part ? json_object_update(object, part) : -1;
+
+    json_decref(part);
+    return err;
+}
+
+static json_t *result(const struct emt_result *r) {
+    json_t *o = json_object();
+    int bad;
+
+    bad = add(o, json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:i,s:o}", "mmu", text(r->cfg.mmu), "machine",
+                           text(r->cfg.name), "about", text(r->cfg.about), "input", text(r->input), "command",
+                           text(r->command), "cut_short", r->cut_short, "why_cut",
+                           r->cut_short ? text(r->why_cut) : json_null(), "exit_status", r->exit_status, "settings",
+                           settings(&r->cfg)));
+    bad |= add(o, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "instructions", whole(r->instructions),
+                            "accesses", whole(r->loads + r->stores), "loads", whole(r->loads), "stores",
+                            whole(r->stores), "fetches", whole(r->fetches), "unknown_accesses",
+                            whole(r->unknown_accesses), "processes", whole(r->processes), "threads",
+                            whole(r->threads), "left_by_exec", whole(r->left_by_exec)));
+    bad |= add(o, json_pack("{s:{s:o,s:o,s:o,s:o,s:o},s:o}", "cycles", "total", real(r->cycles_total), "user",
+                            real(r->cycles_user), "data", real(r->cycles_data), "translation",
+                            real(r->cycles_translation), "os", real(r->cycles_os), "ipc",
+                            r->cycles_total > 0 ? real(r->ipc) : json_null()));
+    bad |= add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles", whole(r->mmu.tlb_cycles),
+                            "tlb_invalidations", whole(r->mmu.invalidations), "tlb_flushes", whole(r->mmu.flushes),
+                            "mmu_caches", mmu_caches(r), "walks", walks(&r->mmu), "caches", caches(r)));
+    bad |= add(o, json_pack("{s:o,s:o,s:o}", "os", os(r), "memory", memory(r), "checker", checker(&r->checker)));
+    if (!bad)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
+json_t *result_document(const struct emt_result *const *results, unsigned n) {
+    json_t *all = json_array();
+
+    for (unsigned i = 0; i < n; i++)
+        if (json_array_append_new(all, result(results[i])) != 0)
+            return json_decref(all), NULL;
+    return json_pack("{s:s,s:s,s:o}", "schema", RESULT_SCHEMA, "emt", EMT_VERSION, "results", all);
+}
+
+int report_json(const char *path, const struct emt_result *const *results, unsigned n, char *why, size_t bytes) {
+    json_t *document = result_document(results, n);
+    struct output out;
+    int err;
+
+    if (!document) {
+        snprintf(why, bytes, "cannot write %s: out of memory", path);
+        return -ENOMEM;
+    }
+    err = output_open(&out, path, why, bytes);
+    if (!err) {
+        int flags = JSON_INDENT(1) | JSON_REAL_PRECISION(RESULT_REAL_DIGITS);
+
+        /* A failed write shows in ferror(), which output_close() asks. */
+        if (json_dumpf(document, out.file, flags) != 0 && !ferror(out.file)) {
+            snprintf(why, bytes, "cannot write %s: out of memory", path);
+            err = -ENOMEM;
+        }
+        fputc('\n', out.file);
+        err = output_close(&out, err, why, bytes);
+    }
+    json_decref(document);
+    return err;
+}

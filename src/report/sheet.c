@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Rows and columns for people; see sheet.h. The table below says where each figure comes from. */
+#include "report/sheet.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const json_t *at(const json_t *value, const char *path) {
+    while (value && *path) {
+        size_t bytes = strcspn(path, ".");
+        char key[64];
+
+        if (bytes >= sizeof(key))
+            return NULL;
+        memcpy(key, path, bytes);
+        key[bytes] = '\0';
+        value = json_is_array(value) ? json_array_get(value, strtoul(key, NULL, 10)) : json_object_get(value, key);
+        path += bytes + (path[bytes] == '.');
+    }
+    return value;
+}
+
+double result_number(const json_t *result, const char *path) {
+    const json_t *value = at(result, path);
+
+    return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+const char *result_text(const json_t *result, const char *path) {
+    const char *text = json_string_value(at(result, path));
+
+    return text ? text : "";
+}
+
+/* value = path * scale / per */
+struct spec {
+    const char *group, *label, *path, *per;
+    double scale;
+    enum unit unit;
+    enum sheet_better better;
+    bool unless_zero; /* left out when 0 in all results */
+    const char *help;
+};
+
+/* clang-format off: one row of the sheet in one or two lines */
+static const struct spec specs[] = {
+    {"Run", "instructions", "instructions", NULL, 1, UNIT_COUNT, BETTER_NEITHER, false,
+     "instructions of the program that were simulated"},
+    {"Run", "loads and stores", "accesses", NULL, 1, UNIT_COUNT, BETTER_NEITHER, false,
+     "the program's accesses to memory"},
+    {"Run", "IPC", "ipc", NULL, 1, UNIT_FIXED, BETTER_MORE, false,
+     "the program's instructions by all cycles, the operating system's included"},
+
+    {"Cycles", "total", "cycles.total", NULL, 1, UNIT_COUNT, BETTER_LESS, false, "the four below together"},
+    {"Cycles", "user", "cycles.user", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "the program's instructions, had nothing missed"},
+    {"Cycles", "data stalls", "cycles.data", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "waiting for the program's own data"},
+    {"Cycles", "translation", "cycles.translation", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "waiting for TLBs and walks"},
+    {"Cycles", "OS", "cycles.os", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "the operating system's memory management"},
+
+    {"Translation", "L1 TLB miss/kinst", "tlb.0.misses", "instructions", 1000, UNIT_FIXED, BETTER_LESS, false,
+     "misses of the first-level TLBs in 1000 instructions"},
+    {"Translation", "L2 TLB miss/kinst", "tlb.1.misses", "instructions", 1000, UNIT_FIXED, BETTER_LESS, false,
+     "misses of the second-level TLBs in 1000 instructions"},
+    {"Translation", "walks", "walks.count", NULL, 1, UNIT_COUNT, BETTER_LESS, false, "walks of the tables"},
+    {"Translation", "references/walk", "walks.refs_per_walk", NULL, 1, UNIT_FIXED, BETTER_LESS, false,
+     "reads of the tables in one walk"},
+    {"Translation", "cycles/walk", "walks.cycles_per_walk", NULL, 1, UNIT_CYCLES, BETTER_LESS, false,
+     "mean latency of a walk"},
+    {"Translation", "walk p50, cycles", "walks.latency.p50", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "half of the walks take no longer"},
+    {"Translation", "walk p99, cycles", "walks.latency.p99", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "99 of 100 walks take no longer"},
+    {"Translation", "refs from memory", "walks.refs_served.memory", "walks.refs", 1, UNIT_PERCENT, BETTER_LESS,
+     false, "share of walk references that no cache served"},
+
+    {"Operating system", "page faults", "os.faults.total", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "all kinds together"},
+    {"Operating system", "  anonymous", "os.faults.anon", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "a base page of private memory"},
+    {"Operating system", "  huge page", "os.faults.huge", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "a huge page of private memory"},
+    {"Operating system", "  zero page", "os.faults.zero", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "a read of memory that was never written"},
+    {"Operating system", "  file", "os.faults.file", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "a page of the page cache"},
+    {"Operating system", "  copy on write", "os.faults.cow", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "a write to a shared page of private memory"},
+    {"Operating system", "  spurious", "os.faults.spurious", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "already resolved when it was taken"},
+    {"Operating system", "  bad", "os.faults.bad", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "no mapping, or one that forbids the access"},
+    {"Operating system", "OS instructions", "os.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "instructions of the operating system's memory management"},
+    {"Operating system", "tables at the end", "os.table_bytes", NULL, 1, UNIT_BYTES, BETTER_LESS, false,
+     "memory that the translation tables take"},
+    {"Operating system", "tables, peak", "os.table_bytes_peak", NULL, 1, UNIT_BYTES, BETTER_LESS, false,
+     "the most that they took"},
+    {"Operating system", "shootdowns", "os.by_operation.shootdown.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "TLB shootdowns on other cores"},
+
+    {"Memory", "resident, peak", "memory.resident_peak_bytes", NULL, 1, UNIT_BYTES, BETTER_LESS, false,
+     "memory that the programs had mapped at most"},
+    {"Memory", "in 4K pages", "memory.mapped_bytes.4K", NULL, 1, UNIT_BYTES, BETTER_NEITHER, true,
+     "mapped at the end by 4 KiB pages"},
+    {"Memory", "in 2M pages", "memory.mapped_bytes.2M", NULL, 1, UNIT_BYTES, BETTER_NEITHER, true,
+     "mapped at the end by 2 MiB pages"},
+    {"Memory", "in 1G pages", "memory.mapped_bytes.1G", NULL, 1, UNIT_BYTES, BETTER_NEITHER, true,
+     "mapped at the end by 1 GiB pages"},
+    {"Memory", "runs for 99 %", "memory.contiguity.runs_99", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "contiguous runs that cover 99 % of what is resident"},
+    {"Memory", "longest run", "memory.contiguity.longest_bytes", NULL, 1, UNIT_BYTES, BETTER_MORE, false,
+     "the longest virtually and physically contiguous run"},
+    {"Memory", "fragmentation", "memory.fragmentation", NULL, 1, UNIT_FIXED, BETTER_LESS, false,
+     "share of free memory in blocks too small for a 2 MiB page"},
+};
+/* clang-format on */
+
+#define SPECS (sizeof(specs) / sizeof(specs[0]))
+
+/* Fills row->value; false when no result has a value, or none but zeros in a row that may go. */
+static bool fill(struct sheet_row *row, const struct spec *spec, const json_t *results) {
+    bool any = false;
+
+    for (size_t c = 0; c < json_array_size(results); c++) {
+        const json_t *result = json_array_get(results, c);
+        double v = result_number(result, spec->path) * spec->scale;
+
+        if (spec->per) {
+            double by = result_number(result, spec->per);
+
+            v = by > 0 ? v / by : NAN;
+        }
+        row->value[c] = v;
+        any |= isfinite(v) && !(spec->unless_zero && v == 0);
+    }
+    row->group = spec->group;
+    row->label = spec->label;
+    row->help = spec->help;
+    row->unit = spec->unit;
+    row->better = spec->better;
+    return any;
+}
+
+/* ---- columns ---- */
+
+static void differs(char *text, size_t bytes, const char *what, const char *value) {
+    size_t used = strlen(text);
+
+    snprintf(text + used, bytes - used, "%s%s=%s", used ? " " : "", what, value);
+}
+
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+
+    return text ? text : "";
+}
+
+/* What each column has different from the first one; `mmu` has its own place. */
+static void name_columns(struct sheet *s, const json_t *results) {
+    static const char *const outer[] = {"machine", "input"};
+    const json_t *first = json_array_get(results, 0);
+
+    for (unsigned c = 0; c < s->columns; c++) {
+        json_t *result = json_array_get(results, c);
+        struct sheet_column *column = &s->column[c];
+        const char *path;
+        json_t *value;
+
+        column->mmu = text_of(result, "mmu");
+        for (unsigned i = 0; i < 2; i++)
+            if (strcmp(text_of(result, outer[i]), text_of(first, outer[i])) != 0)
+                differs(column->differs, sizeof(column->differs), outer[i], text_of(result, outer[i]));
+        json_object_foreach(json_object_get(result, "settings"), path, value) {
+            const char *there = text_of(json_object_get(first, "settings"), path);
+
+            if (strcmp(path, "mmu") != 0 && strcmp(path, "name") != 0 && strcmp(path, "about") != 0 &&
+                json_is_string(value) && strcmp(json_string_value(value), there) != 0)
+                differs(column->differs, sizeof(column->differs), path, json_string_value(value));
+        }
+    }
+}
+
+int sheet_new(struct sheet *s, const json_t *results) {
+    *s = (struct sheet){.columns = (unsigned)json_array_size(results)};
+    s->column = calloc(s->columns + 1, sizeof(*s->column));
+    s->row = calloc(SPECS, sizeof(*s->row));
+    if (!s->column || !s->row)
+        goto no_memory;
+    name_columns(s, results);
+    for (unsigned i = 0; i < SPECS; i++) {
+        struct sheet_row *row = &s->row[s->rows];
+
+        if (!row->value)
+            row->value = calloc(s->columns + 1, sizeof(*row->value));
+        if (!row->value)
+            goto no_memory;
+        s->rows += fill(row, &specs[i], results);
+    }
+    return 0;
+no_memory:
+    sheet_free(s);
+    return -ENOMEM;
+}
+
+void sheet_free(struct sheet *s) {
+    for (unsigned i = 0; s->row && i < SPECS; i++)
+        free(s->row[i].value);
+    free(s->row);
+    free(s->column);
+    *s = (struct sheet){0};
+}
+
+double sheet_ratio(const struct sheet_row *row, unsigned column) {
+    double base = row->value[0], v = row->value[column];
+
+    if (column == 0 || row->better == BETTER_NEITHER || !(base > 0) || !isfinite(v))
+        return NAN;
+    return v / base;
+}
