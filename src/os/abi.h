@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Linux's numbers for mmap, mremap and madvise on x86-64, as programs pass them. Written down here since the host's
+ * own headers may belong to another processor.
+ */
+#ifndef EMT_OS_ABI_H
+#define EMT_OS_ABI_H
+
+enum { ABI_PROT_NONE = 0, ABI_PROT_READ = 1, ABI_PROT_WRITE = 2, ABI_PROT_EXEC = 4, ABI_PROT_MASK = 7 };
+
+enum {
+    ABI_MAP_SHARED = 0x1,
+    ABI_MAP_PRIVATE = 0x2,
+    ABI_MAP_TYPE = 0xf,
+    ABI_MAP_SHARED_VALIDATE = 0x3,
+    ABI_MAP_FIXED = 0x10,
+    ABI_MAP_ANONYMOUS = 0x20,
+    ABI_MAP_GROWSDOWN = 0x100,
+    ABI_MAP_LOCKED = 0x2000,
+    ABI_MAP_POPULATE = 0x8000,
+    ABI_MAP_HUGETLB = 0x40000,
+    ABI_MAP_FIXED_NOREPLACE = 0x100000
+};
+
+enum { ABI_MREMAP_MAYMOVE = 1, ABI_MREMAP_FIXED = 2, ABI_MREMAP_DONTUNMAP = 4 };
+
+enum {
+    ABI_MADV_NORMAL = 0,
+    ABI_MADV_RANDOM = 1,
+    ABI_MADV_SEQUENTIAL = 2,
+    ABI_MADV_WILLNEED = 3,
+    ABI_MADV_DONTNEED = 4,
+    ABI_MADV_FREE = 8,
+    ABI_MADV_REMOVE = 9,
+    ABI_MADV_DONTFORK = 10,
+    ABI_MADV_DOFORK = 11,
+    ABI_MADV_MERGEABLE = 12,
+    ABI_MADV_UNMERGEABLE = 13,
+    ABI_MADV_HUGEPAGE = 14,
+    ABI_MADV_NOHUGEPAGE = 15,
+    ABI_MADV_DONTDUMP = 16,
+    ABI_MADV_DODUMP = 17,
+    ABI_MADV_WIPEONFORK = 18,
+    ABI_MADV_KEEPONFORK = 19,
+    ABI_MADV_COLD = 20,
+    ABI_MADV_PAGEOUT = 21,
+    ABI_MADV_POPULATE_READ = 22,
+    ABI_MADV_POPULATE_WRITE = 23,
+    ABI_MADV_DONTNEED_LOCKED = 24,
+    ABI_MADV_COLLAPSE = 25
+};
+
+#endif

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/*
+ * Frames behind mappings: placed, counted, cleared, copied, given back.
+ *
+ * struct frame, as the OS uses it:
+ *   maps   how many objects map it. A huge allocation counts huge objects; once any of them is split, its 512
+ * frames have a record each, and an object that is still huge counts once in every one of them. owner  private
+ * memory: index << 20 | family, where index is vma_page(): all mappings are found among the VMAs of the family's
+ * processes that show this index. File pages: serial << 40 | page.
+ */
+#include "os/internal.h"
+
+/* ---- allocation ---- */
+
+static unsigned count_free(void *ctx, uint64_t pfn, unsigned n) {
+    const struct os *os = ctx;
+
+    return frames_free_in(os->frames, pfn, n);
+}
+
+/* The first free aligned piece among the candidates. */
+static uint64_t from_candidates(struct os *os, const struct emt_place *place, unsigned order, enum os_use use) {
+    uint64_t n = 1ull << order;
+
+    for (unsigned i = 0; i < place->runs; i++) {
+        uint64_t pfn = round_up(place->run[i].pfn, n), end = place->run[i].pfn + place->run[i].frames;
+
+        for (; pfn + n <= end; pfn += n) {
+            uint64_t got = frames_alloc_at(os->frames, pfn, order, FRAME_MOVABLE, use);
+            if (got != FRAME_NONE)
+                return got;
+        }
+    }
+    return FRAME_NONE;
+}
+
+static uint64_t alloc_placed(struct os_process *p, uint64_t va, unsigned order, enum os_use use) {
+    struct os *os = p->os;
+    struct emt_place place;
+    struct emt_place_query query = {.va = va,
+                                    .bytes = PAGE << order,
+                                    .asid = p->tdb.asid,
+                                    .node = os->node,
+                                    .free_frames = count_free,
+                                    .ctx = os};
+
+    emt_tdb_place(&p->tdb, &query, &place);
+    if (place.kind != EMT_PLACE_ANY) {
+        uint64_t pfn = from_candidates(os, &place, order, use);
+        if (pfn != FRAME_NONE || place.kind == EMT_PLACE_REQUIRE)
+            return pfn;
+    }
+    return frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
+}
+
+uint64_t page_alloc(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use) {
+    struct os *os = p->os;
+    unsigned order = emt_log2(bytes) - EMT_PAGE_SHIFT;
+
+    account_cost(os, OS_COST_FRAME_ALLOC, 1);
+    uint64_t pfn = os->caps.places ? alloc_placed(p, va, order, use)
+                                   : frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
+    if (pfn == FRAME_NONE)
+        return FRAME_NONE;
+    os->user_frames += 1ull << order;
+    os->stats.resident_peak_bytes = max_u64(os->stats.resident_peak_bytes, os->user_frames * PAGE);
+    return pfn;
+}
+
+void page_free(struct os *os, uint64_t pfn) {
+    unsigned order = frames_of(os->frames, pfn)->order;
+
+    account_cost(os, OS_COST_FRAME_FREE, 1);
+    content_set(os, pfn, PAGE << order, CONTENT_FREED);
+    os->user_frames -= 1ull << order;
+    frames_free(os->frames, pfn);
+}
+
+void page_clear(struct os *os, uint64_t pfn, uint64_t bytes) {
+    account_cost(os, OS_COST_CLEAR_KIB, bytes >> 10);
+    os->stats.pages_zeroed_bytes += bytes;
+    content_set(os, pfn, bytes, 0);
+}
+
+void page_copy(struct os *os, uint64_t dst, uint64_t src, uint64_t bytes) {
+    account_cost(os, OS_COST_COPY_KIB, bytes >> 10);
+    os->stats.pages_copied_bytes += bytes;
+    content_copy(os, dst, src, bytes);
+}
+
+/* ---- who maps a frame ---- */
+
+bool page_is_zero(const struct os *os, uint64_t pfn) {
+    return pfn == os->zero_pfn ||
+           (os->huge_zero_pfn != FRAME_NONE && round_down(pfn, 1ull << os->huge_order) == os->huge_zero_pfn);
+}
+
+/* Is the mapping of `bytes` at pfn counted in one record, or in one for each frame? */
+static bool one_record(const struct os *os, uint64_t pfn, uint64_t bytes) {
+    return bytes == PAGE || frames_of(os->frames, frames_head(os->frames, pfn))->order != 0;
+}
+
+void page_get(struct os *os, uint64_t pfn, uint64_t bytes) {
+    if (page_is_zero(os, pfn))
+        return;
+    uint64_t n = one_record(os, pfn, bytes) ? 1 : bytes >> EMT_PAGE_SHIFT;
+    for (uint64_t i = 0; i < n; i++)
+        frames_of(os->frames, pfn + i)->maps++;
+}
+
+void page_put(struct os *os, uint64_t pfn, uint64_t bytes) {
+    if (page_is_zero(os, pfn))
+        return;
+    uint64_t n = one_record(os, pfn, bytes) ? 1 : bytes >> EMT_PAGE_SHIFT;
+    for (uint64_t i = 0; i < n; i++) {
+        struct frame *f = frames_of(os->frames, pfn + i);
+        if (--f->maps == 0 && f->use != OS_USE_FILE)
+            page_free(os, pfn + i);
+    }
+}
+
+bool page_exclusive(const struct os *os, uint64_t pfn, uint64_t bytes) {
+    if (page_is_zero(os, pfn) || !one_record(os, pfn, bytes))
+        return false;
+    const struct frame *f = frames_of(os->frames, pfn);
+    return f->maps == 1 && f->use != OS_USE_FILE;
+}
+
+void page_count_mapped(struct os *os, uint64_t bytes, int64_t n) {
+    unsigned size = bytes < 1ull << EMT_SHIFT_2M ? 0 : bytes < 1ull << EMT_SHIFT_1G ? 1 : 2;
+
+    os->stats.mapped_bytes[size] += (uint64_t)n * bytes;
+}
+
+/* ---- mapping ---- */
+
+unsigned page_prot(const struct vma *v, bool write) {
+    /* No access at all: present for the kernel only. What may be touched at all may be read, as on x86. */
+    if (!v->prot)
+        return 0;
+    return EMT_PROT_USER | (write ? EMT_PROT_WRITE : 0) | (v->prot & ABI_PROT_EXEC ? EMT_PROT_EXEC : 0);
+}
+
+int page_map(struct os_process *p, struct emt_cursor *c, const struct vma *v, uint64_t va, uint64_t pfn,
+             uint64_t bytes, bool write) {
+    struct os *os = p->os;
+    struct emt_tobj o;
+    int err = emt_tobj_init(os->svc, &o, va, pfn, bytes, page_prot(v, write));
+
+    if (err)
+        return err;
+    /* As Linux does: the access that faulted will set them anyway. What cannot say them has none. */
+    emt_tobj_set(os->svc, &o, EMT_ATTR_ACCESSED, 1);
+    if (write)
+        emt_tobj_set(os->svc, &o, EMT_ATTR_DIRTY, 1);
+    err = emt_cursor_set(c, &o);
+    if (err)
+        return err;
+    page_get(os, pfn, bytes);
+    page_count_mapped(os, bytes, 1);
+    account_cost(os, OS_COST_PAGE_ADD, 1);
+    return 0;
+}
+
+/* An object was removed. Its frame waits for the flush. */
+static void gone(void *ctx, const struct emt_tobj *old) {
+    struct os *os = ctx;
+
+    page_count_mapped(os, old->bytes, -1);
+    account_cost(os, OS_COST_PAGE_REMOVE, 1);
+    os->pending[os->npending++] = tobj(os, old, EMT_ATTR_PFN) << 6 | (emt_log2(old->bytes) - EMT_PAGE_SHIFT);
+}
+
+int page_zap(struct os_process *p, uint64_t start, uint64_t end) {
+    struct os *os = p->os;
+    int err = 0;
+
+    /* A piece has at most ZAP_BYTES / PAGE objects, for which `pending` has room. */
+    for (uint64_t va = start, stop; va < end && !err; va = stop) {
+        struct emt_gather g;
+
+        stop = min_u64(round_down(va, ZAP_BYTES) + ZAP_BYTES, end);
+        emt_gather_init(&g);
+        err = emt_range_unmap(&p->tdb, va, stop - va, gone, os, &g);
+        emt_gather_flush(&p->tdb, &g);
+        for (uint64_t i = 0; i < os->npending; i++)
+            page_put(os, os->pending[i] >> 6, PAGE << (os->pending[i] & 63));
+        os->npending = 0;
+    }
+    return err;
+}
