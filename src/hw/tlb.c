@@ -105,7 +105,7 @@ void tlb_drop_range(struct tlb *t, uint16_t asid, uint64_t va, uint64_t last) {
             uint64_t key = tlb_key(asid_key, page << shift);
             struct tlb_entry *set = set_of(t, key, class);
             for (unsigned way = 0; way < t->ways; way++)
-                if (tlb_match(set + way, key))
+                if (tlb_match(set + way, key) && class_of(set + way) == class)
                     tlb_drop(t, set + way);
         }
     }

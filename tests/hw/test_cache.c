@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Data caches against a plain model of three levels; latencies by level and node; the inline path. */
+#include "world.h"
+
+#include "hw/cache_private.h"
+#include "naive.h"
+
+#define LINE 64
+
+static struct emt_config config(unsigned l1_bytes, unsigned l1_ways, unsigned l2_bytes, unsigned l2_ways,
+                                unsigned llc_bytes, unsigned llc_ways, enum cfg_replacement policy) {
+    struct emt_config cfg = {0};
+    cfg.core.count = 2;
+    cfg.walk_level = 1;
+    cfg.l1d = (struct cfg_cache){l1_bytes, l1_ways, LINE, 4, policy, false};
+    cfg.l2 = (struct cfg_cache){l2_bytes, l2_ways, LINE, 14, policy, false};
+    cfg.llc = (struct cfg_cache){llc_bytes, llc_ways, LINE, 54, policy, true};
+    cfg.memory.bytes = 4 * GIB;
+    cfg.memory.nodes = 2;
+    cfg.memory.local_cycles = 146;
+    cfg.memory.remote_cycles = 246;
+    cfg.seed = 1;
+    return cfg;
+}
+
+/* The plain model of one core: a miss fills each level, a dirty victim goes to the next level. */
+struct model {
+    struct naive level[3];
+    uint64_t hits[3], misses[3];
+};
+
+static void model_fill(struct model *m, unsigned level, uint64_t line, bool write, unsigned *served);
+
+static void model_victim(struct model *m, unsigned level, uint64_t old, bool dirty) {
+    uint64_t next;
+    bool next_dirty;
+    if (old == NAIVE_NONE || !dirty)
+        return;
+    m->level[level].writebacks++;
+    if (level == 2)
+        return;
+    naive_use(&m->level[level + 1], old, old, true, &next, &next_dirty);
+    model_victim(m, level + 1, next, next_dirty);
+}
+
+static void model_fill(struct model *m, unsigned level, uint64_t line, bool write, unsigned *served) {
+    uint64_t old;
+    bool dirty;
+    *served = level;
+    if (level == 3)
+        return;
+    if (naive_way(&m->level[level], line, line) >= 0) {
+        m->hits[level]++;
+        naive_use(&m->level[level], line, line, write, &old, &dirty);
+        return;
+    }
+    m->misses[level]++;
+    model_fill(m, level + 1, line, false, served);
+    naive_use(&m->level[level], line, line, write, &old, &dirty);
+    model_victim(m, level, old, dirty);
+}
+
+static void compare(struct emt_config cfg) {
+    static const uint32_t cycles[4] = {4, 14, 54, 200};
+    const struct cfg_cache *levels[3] = {&cfg.l1d, &cfg.l2, &cfg.llc};
+    struct cache_system *s;
+    struct model m = {0};
+    uint64_t random = 5;
+    assert_int_equal(cache_system_new(&s, &cfg), 0);
+    for (unsigned l = 0; l < 3; l++)
+        naive_init(&m.level[l], (unsigned)(levels[l]->bytes / LINE), levels[l]->ways, levels[l]->replacement);
+    struct cache_core *core = cache_system_core(s, 0);
+    for (unsigned i = 0; i < 150000; i++) {
+        uint64_t pa = i % 3 ? skewed(&random, 22) : hw_random(&random) >> (64 - 20);
+        bool write = hw_random_below(&random, 3) == 0;
+        unsigned served;
+        model_fill(&m, 0, pa / LINE, write, &served);
+        if (i % 2 && cache_data_hit(core, pa, write)) {
+            assert_int_equal(served, CACHE_L1);
+            continue;
+        }
+        struct cache_answer a = cache_access(core, pa, write, CACHE_DATA);
+        assert_int_equal(a.served, served);
+        assert_int_equal(a.cycles, cycles[served]);
+    }
+    for (unsigned l = 0; l < 3; l++) {
+        struct cache_counts c;
+        cache_system_counts(s, l, &c);
+        assert_int_equal(c.hits[CACHE_DATA], m.hits[l]);
+        assert_int_equal(c.misses[CACHE_DATA], m.misses[l]);
+        assert_int_equal(c.writebacks, m.level[l].writebacks);
+        assert_true(c.hits[CACHE_DATA] > 0 && c.writebacks > 0);
+        free(m.level[l].set);
+    }
+    cache_system_free(s);
+}
+
+static void like_the_plain_model(void **state) {
+    (void)state;
+    for (unsigned policy = CFG_LRU; policy <= CFG_PLRU; policy++) {
+        compare(config(4 * KIB, 8, 32 * KIB, 16, 88 * KIB, 11, (enum cfg_replacement)policy));
+        compare(config(3 * KIB, 12, 20 * KIB, 5, 7 * 3 * KIB, 7, (enum cfg_replacement)policy));
+        compare(config(3 * 4 * LINE, 4, 64 * 64, 64, 5 * 11 * 64 * LINE, 11, (enum cfg_replacement)policy));
+        compare(config(LINE, 1, 2 * LINE, 2, 3 * LINE, 3, (enum cfg_replacement)policy));
+    }
+}
+
+/* LRU over a loop larger than the cache: closed forms. */
+static void loops(void **state) {
+    (void)state;
+    struct emt_config cfg = config(32 * KIB, 8, MIB, 16, 22 * MIB, 11, CFG_LRU);
+    for (unsigned policy = CFG_LRU; policy <= CFG_RANDOM; policy++) {
+        cfg.l1d.replacement = (enum cfg_replacement)policy;
+        struct cache_system *s;
+        struct cache_counts c;
+        assert_int_equal(cache_system_new(&s, &cfg), 0);
+        struct cache_core *core = cache_system_core(s, 0);
+        for (unsigned round = 0; round < 20; round++)
+            for (uint64_t pa = 0; pa < 36 * KIB; pa += LINE) /* 9 lines for each set of 8 ways */
+                cache_access(core, pa, false, CACHE_DATA);
+        cache_system_counts(s, 0, &c);
+        assert_int_equal(c.hits[CACHE_DATA] + c.misses[CACHE_DATA], 20 * 576);
+        if (policy == CFG_LRU)
+            assert_int_equal(c.hits[CACHE_DATA], 0);
+        if (policy == CFG_RANDOM)
+            assert_true(c.hits[CACHE_DATA] > 20 * 576 / 2);
+        cache_system_counts(s, 2, &c);
+        assert_int_equal(c.misses[CACHE_DATA], 576);
+        cache_system_reset_counts(s);
+        cache_system_counts(s, 0, &c);
+        assert_int_equal(c.hits[CACHE_DATA] + c.misses[CACHE_DATA], 0);
+        cache_system_free(s);
+    }
+}
+
+static void latencies(void **state) {
+    struct cache_system *s;
+    struct cache_answer a;
+    (void)state;
+    struct emt_config cfg = config(32 * KIB, 8, MIB, 16, 27 * MIB + MIB / 2, 11, CFG_LRU); /* 40960 sets */
+    cfg.walk_level = 2;
+    assert_int_equal(cache_system_new(&s, &cfg), 0);
+    struct cache_core *core[2] = {cache_system_core(s, 0), cache_system_core(s, 1)};
+    a = cache_access(core[0], 0, false, CACHE_DATA);
+    assert_int_equal(a.cycles, 54 + 146);
+    a = cache_access(core[1], 64, false, CACHE_DATA); /* core 1 is on node 1, this memory on node 0 */
+    assert_int_equal(a.cycles, 54 + 246);
+    a = cache_access(core[1], 3 * GIB, false, CACHE_OS);
+    assert_int_equal(a.cycles, 54 + 146);
+    a = cache_access(core[1], 0, false, CACHE_DATA); /* the last level is shared */
+    assert_int_equal(a.served, CACHE_LLC);
+    a = cache_access(core[0], 0, false, CACHE_WALK); /* enters at L2 */
+    assert_int_equal(a.served, CACHE_L2);
+    assert_int_equal(a.cycles, 14);
+    a = cache_access(core[0], 4096, false, CACHE_WALK);
+    assert_int_equal(a.cycles, 200);
+    a = cache_access(core[0], 4096, false, CACHE_DATA); /* the walk did not fill L1 */
+    assert_int_equal(a.served, CACHE_L2);
+    cache_system_free(s);
+
+    cfg.l2.bytes = cfg.llc.bytes = 0; /* L1 alone */
+    assert_int_equal(cache_system_new(&s, &cfg), 0);
+    a = cache_access(cache_system_core(s, 0), 0, true, CACHE_DATA);
+    assert_int_equal(a.cycles, 4 + 146);
+    a = cache_access(cache_system_core(s, 0), 0, false, CACHE_WALK); /* no cache where it enters */
+    assert_int_equal(a.served, CACHE_MEMORY);
+    cache_system_free(s);
+    cfg.l1d.bytes = 0; /* memory alone */
+    assert_int_equal(cache_system_new(&s, &cfg), 0);
+    assert_false(cache_data_hit(cache_system_core(s, 0), 0, false));
+    a = cache_access(cache_system_core(s, 0), 0, false, CACHE_DATA);
+    assert_int_equal(a.cycles, 146);
+    cache_system_free(s);
+}
+
+static void impossible_caches(void **state) {
+    struct cache_system *s;
+    (void)state;
+    struct emt_config cfg = config(33 * KIB + 1, 8, MIB, 16, 22 * MIB, 11, CFG_LRU);
+    assert_int_equal(cache_system_new(&s, &cfg), -EINVAL);
+    cfg = config(32 * KIB, 8, MIB, 16, 22 * MIB, 11, CFG_LRU);
+    cfg.l2.line_bytes = 128;
+    assert_int_equal(cache_system_new(&s, &cfg), -EINVAL);
+    cfg.l2.line_bytes = 96;
+    assert_int_equal(cache_system_new(&s, &cfg), -EINVAL);
+    cfg = config(32 * KIB, 0, MIB, 16, 22 * MIB, 11, CFG_LRU);
+    assert_int_equal(cache_system_new(&s, &cfg), -EINVAL);
+    cfg = config(128 * LINE, 128, MIB, 16, 22 * MIB, 11, CFG_PLRU);
+    assert_int_equal(cache_system_new(&s, &cfg), -EINVAL);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(like_the_plain_model),
+        cmocka_unit_test(loops),
+        cmocka_unit_test(latencies),
+        cmocka_unit_test(impossible_caches),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
