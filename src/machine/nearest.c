@@ -46,7 +46,7 @@ const char *settings_nearest(const char *word, const char *const *candidates, un
     if (length == 0 || length > LONGEST)
         return NULL;
     /* A third of the word may be wrong; more is a guess that would mislead. */
-    best_distance = (unsigned)(length < 3 ? 1 : length / 3) + 1;
+    best_distance = (unsigned)(length == 2 ? 1 : length / 3) + 1;
     for (unsigned i = 0; i < n; i++) {
         size_t nb = strlen(candidates[i]);
         unsigned d = nb > LONGEST ? ~0u : distance(word, length, candidates[i], nb);

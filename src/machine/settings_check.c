@@ -9,6 +9,8 @@
 
 /* Largest block of the frame allocator, 4 MiB: each node is a whole number of them. */
 #define BLOCK_BYTES (4ull << 20)
+/* hw/cache.c keeps a set's PLRU tree in one word */
+#define PLRU_WAYS 64
 
 __attribute__((format(printf, 2, 3))) static int found(struct setting_problem *p, const char *format, ...) {
     va_list args;
@@ -93,6 +95,12 @@ static int check_cache(struct setting_problem *p, const char *path, const struct
     if (c->line_bytes & (c->line_bytes - 1)) {
         blame(p, 0, path, "", "line_bytes");
         return found(p, "%s is %u; a line is a power of two, such as 64", p->path[0], c->line_bytes);
+    }
+    if (c->replacement == CFG_PLRU && c->ways > PLRU_WAYS) {
+        blame(p, 0, path, "", "replacement");
+        blame(p, 1, path, "", "ways");
+        return found(p, "%s is plru, but %s.ways is %u; a PLRU tree has at most %d ways", p->path[0], path, c->ways,
+                     PLRU_WAYS);
     }
     if (below == c->bytes)
         return 0;

@@ -156,7 +156,8 @@ static void unknown_machine(const struct found_files *f, const char *machine, ch
     n = (size_t)snprintf(why, bytes, "unknown machine \"%s\"%s%s%s", setting_quote(machine, strlen(machine), shown),
                          near ? "; did you mean " : "", near ? near : "", near ? "?" : ";");
     if (n < bytes)
-        n += (size_t)snprintf(why + n, bytes - n, f->n ? " There are:" : " there are no machine files");
+        n += (size_t)snprintf(why + n, bytes - n, " %shere are%s", near ? "T" : "t",
+                              f->n ? ":" : " no machine files");
     for (unsigned i = 0; i < f->n && n < bytes; i++)
         n += (size_t)snprintf(why + n, bytes - n, "%s %s", i ? "," : "", f->file[i].name);
     free(names);

@@ -276,27 +276,44 @@ static void list_names(const struct setting_names *names, char *out, size_t byte
         n += (size_t)snprintf(out + n, bytes - n, "%s%s", i ? ", " : "", names->name[i]);
 }
 
+/* Only the entries of a map, not the settings beside them. */
+static void keep_entries(const struct emt_config *cfg, const struct setting_map *map, struct setting_names *names) {
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < names->n; i++)
+        if (setting_map_entry((struct emt_config *)cfg, map, names->name[i]))
+            names->name[n++] = names->name[i];
+    names->n = n;
+}
+
 void setting_unknown(const struct emt_config *cfg, const char *path, char *why, size_t bytes) {
     struct setting_names names;
     char group[SETTING_PATH], word[SETTING_PATH], list[320], shown[SETTING_VALUE];
     size_t known = known_part(cfg, path);
     const char *rest = path + known + (known ? 1 : 0), *near, *kind = "setting";
     const struct setting_map *map;
+    bool named;
+    size_t n;
 
     snprintf(group, sizeof group, "%.*s", (int)known, path);
     snprintf(word, sizeof word, "%.*s", (int)strcspn(rest, "."), rest);
     setting_children(cfg, group, &names);
+    map = setting_map_of(group);
+    named = map && !strcmp(map->path, group);
+    if (named && (strchr(rest, '.') || map->path[0] == 't')) {
+        kind = map->path[0] == 't' ? "TLB" : "MMU cache";
+        keep_entries(cfg, map, &names);
+    }
     list_names(&names, list, sizeof list);
     near = settings_nearest(word, names.name, names.n);
     setting_quote(path, strlen(path), shown);
-    map = setting_map_of(group);
-    if (map && !strcmp(map->path, group))
-        kind = map->path[0] == 't' ? "TLB" : "MMU cache";
-    if (near)
-        snprintf(why, bytes, "unknown %s %s; did you mean %s%s%s%s? In %s there are: %s", kind, shown, group,
-                 *group ? "." : "", near, rest + strcspn(rest, "."), *group ? group : "a machine", list);
-    else
-        snprintf(why, bytes, "unknown %s %s; in %s there are: %s", kind, shown, *group ? group : "a machine",
+    n = (size_t)snprintf(why, bytes, "unknown %s %s", kind, shown);
+    if (near && n < bytes)
+        n += (size_t)snprintf(why + n, bytes - n, "; did you mean %s%s%s%.60s?", group, *group ? "." : "", near,
+                              rest + strcspn(rest, "."));
+    /* Names that the machine chose are worth a list even so. */
+    if (n < bytes && (!near || named))
+        snprintf(why + n, bytes - n, "%s %s there are: %s", near ? " In" : "; in", *group ? group : "a machine",
                  names.n ? list : "none");
 }
 

@@ -66,14 +66,17 @@ static int unit_shift(const char *s) {
 int settings_parse_bytes(const char *text, uint64_t *bytes) {
     uint64_t whole, divisor;
     unsigned places;
-    const char *unit = text + strspn(text, "0123456789.");
+    const char *unit = text + strspn(text, "0123456789."), *end;
     int shift = unit_shift(unit);
     unsigned __int128 exact;
 
     if (shift < 0 || unit == text)
         return -EINVAL;
-    if (!decimal(text, &whole, &places))
+    end = decimal(text, &whole, &places);
+    if (!end) /* digits alone fail only by being too many */
         return strchr(text, '.') ? -EINVAL : -ERANGE;
+    if (end != unit)
+        return -EINVAL;
     divisor = power_of_ten(places);
     exact = (unsigned __int128)whole << shift;
     if (exact % divisor)
@@ -215,29 +218,38 @@ void setting_expected(const struct setting *s, char *out, size_t bytes) {
     }
 }
 
-/* A page size that exists somewhere, but not here, deserves a better word than "expected". */
-static bool strange_page_size(const struct setting *s, const char *text) {
-    uint64_t bytes;
+/* The part of the text that is wrong: of a list, its first wrong word. */
+static size_t wrong_part(const struct setting *s, const char **text) {
+    uint32_t any = 0;
 
-    return s->type == SETTING_SET && s->words[0].value == CFG_PAGE_4K && !strcmp(s->words[0].name, "4K") &&
-           !settings_parse_bytes(text, &bytes);
+    if (s->type != SETTING_SET)
+        return strlen(*text);
+    for (;;) {
+        size_t n = strcspn(*text, ",");
+        if (parse_word(s, *text, n, &any) || !(*text)[n])
+            return n;
+        *text += n + 1;
+    }
 }
 
 static int mismatch(const struct setting *s, const char *path, const char *text, char *why, size_t why_bytes) {
     char expected[160], shown[SETTING_VALUE];
     const char *names[8], *near = NULL;
     unsigned n = 0;
+    uint64_t any;
 
     setting_expected(s, expected, sizeof expected);
-    setting_quote(text, strlen(text), shown);
+    setting_quote(text, wrong_part(s, &text), shown);
     for (const struct setting_word *w = s->words; w && w->name && n < 8; w++)
         names[n++] = w->name;
-    if (strange_page_size(s, text)) {
+    /* A page size that exists somewhere, but not here, deserves a better word than "expected". */
+    if (s->type == SETTING_SET && !settings_parse_bytes(s->words[0].name, &any) &&
+        !settings_parse_bytes(shown, &any)) {
         snprintf(why, why_bytes, "%s: no architecture has pages of %s; expected %s", path, shown, expected);
         return -EINVAL;
     }
-    if (n && strlen(text) > 2)
-        near = settings_nearest(text, names, n);
+    if (n && strlen(shown) > 2)
+        near = settings_nearest(shown, names, n);
     snprintf(why, why_bytes, "%s is \"%s\"; expected %s%s%s%s", path, shown, expected,
              near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
     return -EINVAL;

@@ -373,6 +373,7 @@ static int read_base(struct reader *r, const yaml_node_t *node) {
     char base[512], path[1024], why[768];
     const char *slash = strrchr(r->file, '/');
     char *found;
+    unsigned opened;
     int err = read_text(r, "base", node, base, sizeof base);
 
     if (err)
@@ -388,9 +389,14 @@ static int read_base(struct reader *r, const yaml_node_t *node) {
         FAIL(r, node, "base: %s", why);
         return err;
     }
+    opened = r->ld->nfile;
     err = load_file(r->ld, found);
-    if (err == -ELOOP)
-        FAIL(r, node, "base: %s is based on itself", base);
+    if (err == -ELOOP) {
+        err = FAIL(r, node, "base: %s is based on itself", base);
+    } else if (err && r->ld->nfile == opened) { /* it could not be read: what it contains has its own place */
+        snprintf(why, sizeof why, "%s", r->ld->why);
+        FAIL(r, node, "base: %s", why);
+    }
     free(found);
     return err;
 }
@@ -540,6 +546,26 @@ static int load_file(struct loader *ld, const char *path) {
     return err;
 }
 
+static unsigned depth_of(const struct loader *ld, const struct origin *o) {
+    unsigned i = 0;
+
+    while (i < ld->nfile && ld->file[i] != o->file)
+        i++;
+    return i;
+}
+
+/* Where to look: the file asked for comes before its bases, and there the most guilty value. */
+static const struct origin *blamed(const struct loader *ld, const struct setting_problem *p) {
+    const struct origin *best = NULL;
+
+    for (unsigned i = 0; i < 3; i++) {
+        const struct origin *o = *p->path[i] ? origin_of(ld, p->path[i]) : NULL;
+        if (o && (!best || (depth_of(ld, o) < depth_of(ld, best) && !strcmp(o->path, p->path[i]))))
+            best = o;
+    }
+    return best;
+}
+
 /* The checks that need more than one value, with the place of the one that is to blame. */
 static int check_loaded(struct loader *ld) {
     struct setting_problem p;
@@ -548,7 +574,7 @@ static int check_loaded(struct loader *ld) {
 
     if (!err)
         return 0;
-    o = origin_of(ld, p.path[0]);
+    o = blamed(ld, &p);
     snprintf(ld->why, ld->why_bytes, "%s:%zu:%zu: %s", o ? o->file : ld->file[0], o ? o->line : 1,
              o ? o->column : 1, p.text);
     return err;
