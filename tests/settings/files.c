@@ -50,13 +50,18 @@ static const char *write_file(const char *name, const char *text) {
 
 /* Loads, fails, and says this; FOLDER in `message` stands for the folder of this test. */
 static void says(const char *machine, int expected, const char *message) {
-    char want[2048] = "";
+    char want[2048];
+    size_t n = 0;
 
-    for (const char *at = message; *at;) {
-        bool here = !strncmp(at, "FOLDER", 6);
-        strncat(want, here ? folder : at, here ? strlen(folder) : 1);
-        at += here ? 6 : 1;
-    }
+    for (const char *at = message; *at; at++)
+        if (!strncmp(at, "FOLDER", 6)) {
+            n += (size_t)snprintf(want + n, sizeof want - n, "%s", folder);
+            at += 5;
+        } else {
+            want[n++] = *at;
+        }
+    want[n] = '\0';
+
     strcpy(why, "");
     assert_int_equal(settings_load(&cfg, machine, why, sizeof why), expected);
     assert_string_equal(why, want);
