@@ -215,9 +215,25 @@ static bool setting_differs(const struct page *p, const char *path) {
     return false;
 }
 
+/* In the machine of any result. */
+static bool setting_assumed(const struct page *p, const char *path) {
+    const json_t *result, *one;
+    size_t c, i;
+
+    json_array_foreach(p->results, c, result) {
+        json_array_foreach(json_object_get(result, "assumed"), i, one) {
+            if (strcmp(json_string_value(one), path) == 0)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void put_setting(struct page *p, const char *path) {
     fprintf(p->out, "<tr%s><th scope=\"row\">", setting_differs(p, path) ? " class=\"differs\"" : "");
     put_text(p, path);
+    if (setting_assumed(p, path))
+        put(p, " <em title=\"nobody published this figure\">assumed</em>");
     put(p, "</th>");
     for (unsigned c = 0; c < p->sheet.columns; c++) {
         const char *value = setting(p, c, path);

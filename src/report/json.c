@@ -68,9 +68,10 @@ static json_t *latency(const struct hw_histogram *h) {
                      whole(hw_percentile(h, 50)), "p99", whole(hw_percentile(h, 99)), "buckets", buckets);
 }
 
-static json_t *tlb_level(const struct emt_result *r, uint32_t level, uint64_t misses) {
+/* An access that misses a level is counted in one of its TLBs (hw/mmu.c): sums over a level are exact. */
+static json_t *tlb_level(const struct emt_result *r, uint32_t level) {
     json_t *structures = json_array();
-    uint64_t hits = 0;
+    uint64_t hits = 0, misses = 0;
 
     for (uint32_t i = 0; i < r->ntlb; i++) {
         const struct result_tlb *t = &r->tlb[i];
@@ -78,6 +79,7 @@ static json_t *tlb_level(const struct emt_result *r, uint32_t level, uint64_t mi
         if (t->level != level)
             continue;
         hits += t->hits;
+        misses += t->misses;
         if (json_array_append_new(structures,
                                   json_pack("{s:o,s:I,s:I,s:I,s:I,s:I}", "name", text(t->name), "entries",
                                             whole(t->entries), "ways", whole(t->ways), "hits", whole(t->hits),
@@ -88,24 +90,15 @@ static json_t *tlb_level(const struct emt_result *r, uint32_t level, uint64_t mi
                      "structures", structures);
 }
 
-/*
- * The TLBs of a level are looked up in parallel, so their misses do not add up to the level's. What misses a level
- * hits below it or is walked.
- */
 static json_t *tlb(const struct emt_result *r) {
     json_t *levels = json_array();
     uint32_t last = 0;
 
     for (uint32_t i = 0; i < r->ntlb; i++)
         last = r->tlb[i].level > last ? r->tlb[i].level : last;
-    for (uint32_t level = 1; level <= last; level++) {
-        uint64_t misses = r->mmu.walks;
-
-        for (uint32_t i = 0; i < r->ntlb; i++)
-            misses += r->tlb[i].level > level ? r->tlb[i].hits : 0;
-        if (json_array_append_new(levels, tlb_level(r, level, misses)) != 0)
+    for (uint32_t level = 1; level <= last; level++)
+        if (json_array_append_new(levels, tlb_level(r, level)) != 0)
             return json_decref(levels), NULL;
-    }
     return levels;
 }
 
@@ -266,6 +259,20 @@ static json_t *settings(const struct emt_config *cfg) {
     return all;
 }
 
+/* Text in lines, as the configuration keeps sources and assumed values. */
+static json_t *lines(const char *all) {
+    json_t *list = json_array();
+
+    while (*all) {
+        size_t bytes = strcspn(all, "\n");
+
+        if (json_array_append_new(list, json_stringn(all, bytes)) != 0)
+            return json_decref(list), NULL;
+        all += bytes + (all[bytes] == '\n');
+    }
+    return list;
+}
+
 static json_t *checker(const struct result_checker *c) {
     return json_pack("{s:b,s:I,s:I,s:o}", "on", c->on, "checked", whole(c->checked), "wrong", whole(c->wrong),
                      "first", c->wrong ? text(c->first) : json_null());
@@ -283,11 +290,11 @@ static json_t *result(const struct emt_result *r) {
     json_t *o = json_object();
     int bad;
 
-    bad = add(o, json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:i,s:o}", "mmu", text(r->cfg.mmu), "machine",
+    bad = add(o, json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:i,s:o,s:o,s:o}", "mmu", text(r->cfg.mmu), "machine",
                            text(r->cfg.name), "about", text(r->cfg.about), "input", text(r->input), "command",
                            text(r->command), "cut_short", r->cut_short, "why_cut",
                            r->cut_short ? text(r->why_cut) : json_null(), "exit_status", r->exit_status, "settings",
-                           settings(&r->cfg)));
+                           settings(&r->cfg), "assumed", lines(r->cfg.assumed), "sources", lines(r->cfg.sources)));
     bad |= add(o, json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "instructions", whole(r->instructions),
                             "accesses", whole(r->loads + r->stores), "loads", whole(r->loads), "stores",
                             whole(r->stores), "fetches", whole(r->fetches), "unknown_accesses",

@@ -12,7 +12,7 @@ struct notes {
 
 __attribute__((format(printf, 3, 4))) static void say(const struct notes *n, enum sheet_note_kind kind,
                                                       const char *format, ...) {
-    char text[512];
+    char text[1024];
     va_list args;
 
     va_start(args, format);
@@ -111,9 +111,15 @@ static void about_checker(const struct notes *n, const json_t *results) {
 static void about_estimates(const struct notes *n, const json_t *results) {
     const json_t *r = json_array_get(results, 0);
     double all = result_number(r, "os.cost_figures"), estimates = result_number(r, "os.cost_estimates");
+    size_t assumed = json_array_size(json_object_get(r, "assumed"));
+
+    if (assumed)
+        say(n, NOTE_PLAIN, "machine: %zu of its %zu settings are assumed, since nobody published them", assumed,
+            json_object_size(json_object_get(r, "settings")));
 
     if (estimates > 0)
-        say(n, NOTE_PLAIN, "OS costs: %.0f of %.0f cost figures are estimates (emt list settings)", estimates, all);
+        say(n, NOTE_PLAIN, "OS costs: %.0f of %.0f cost figures are estimates (emt list settings says from what)",
+            estimates, all);
 }
 
 void sheet_notes(const struct sheet *s, const json_t *results, sheet_note_fn note, void *ctx) {

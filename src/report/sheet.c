@@ -161,7 +161,7 @@ static const char *text_of(const json_t *object, const char *key) {
     return text ? text : "";
 }
 
-/* What each column has different from the first one; `mmu` has its own place. */
+/* What each column has different from the first one; "mmu.name" has its own place. */
 static void name_columns(struct sheet *s, const json_t *results) {
     static const char *const outer[] = {"machine", "input"};
     const json_t *first = json_array_get(results, 0);
@@ -179,8 +179,8 @@ static void name_columns(struct sheet *s, const json_t *results) {
         json_object_foreach(json_object_get(result, "settings"), path, value) {
             const char *there = text_of(json_object_get(first, "settings"), path);
 
-            if (strcmp(path, "mmu") != 0 && strcmp(path, "name") != 0 && strcmp(path, "about") != 0 &&
-                json_is_string(value) && strcmp(json_string_value(value), there) != 0)
+            if (strcmp(path, "mmu.name") != 0 && json_is_string(value) &&
+                strcmp(json_string_value(value), there) != 0)
                 differs(column->differs, sizeof(column->differs), path, json_string_value(value));
         }
     }

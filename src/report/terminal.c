@@ -190,11 +190,13 @@ static const char *column_name(char name[NAME], const struct sheet *s, unsigned 
     return name;
 }
 
-/* The columns' names, right-aligned over their values. */
+/* The columns' names, right-aligned over their values; under them what is different in their settings. */
 static void put_heads(const struct terminal *t, const struct sheet *s, unsigned first, unsigned end) {
     for (unsigned line = 0; line < (numbered(s) ? 2u : 1u); line++) {
         /* The baseline's name may begin in the column of labels, which is empty here. */
-        fprintf(t->out, "%s%*s", ansi(t, line ? DIM : BOLD), LABEL - 2, "");
+        unsigned blanks = LABEL - 2;
+
+        fputs(ansi(t, line ? DIM : BOLD), t->out);
         for (unsigned i = 0; i <= end - first; i++) {
             unsigned c = i ? first + i - 1 : 0, room = i ? OTHER - 1 : BASE + 1, length = 0;
             char name[NAME];
@@ -202,8 +204,13 @@ static void put_heads(const struct terminal *t, const struct sheet *s, unsigned 
 
             for (const char *p = text; *p; p++)
                 length += (*p & 0xc0) != 0x80;
-            fprintf(t->out, "%*s", (int)(length < room ? room - length + 1 : 1), "");
-            put_text(t, text, room, 0);
+            length = length < room ? length : room;
+            blanks += room + 1 - length;
+            if (length) {
+                fprintf(t->out, "%*s", (int)blanks, "");
+                put_text(t, text, room, 0);
+                blanks = 0;
+            }
         }
         fprintf(t->out, "%s\n", ansi(t, PLAIN));
     }

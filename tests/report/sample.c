@@ -36,11 +36,12 @@ static void sample_tlbs(struct emt_result *r, uint64_t walks, bool huge) {
     r->tlb[1].hits = huge ? 109733218 : 211002;
     r->tlb[2].hits = 88123456;
     r->tlb[3].hits = huge ? 811223 : 2410233;
-    r->tlb[0].misses = r->tlb[1].misses = r->tlb[3].hits + walks;
     r->tlb[2].misses = 40113;
+    r->tlb[1].misses = huge ? 700301 : 0;
+    r->tlb[0].misses = r->tlb[3].hits + walks - r->tlb[1].misses - r->tlb[2].misses;
     r->tlb[3].misses = walks;
     for (unsigned i = 0; i < r->ntlb; i++)
-        r->tlb[i].evictions = r->tlb[i].misses - 17 * (i + 1);
+        r->tlb[i].evictions = r->tlb[i].misses * 9 / 10;
 }
 
 static void sample_walks(struct emt_result *r, uint64_t walks, double refs_per_walk, uint64_t *state) {
@@ -173,6 +174,8 @@ void sample_result(struct emt_result *r, unsigned which) {
     snprintf(r->cfg.name, sizeof(r->cfg.name), "skylake-sp");
     snprintf(r->cfg.about, sizeof(r->cfg.about), "Intel Xeon, Skylake-SP");
     snprintf(r->cfg.mmu, sizeof(r->cfg.mmu), five ? "radix5" : "radix4");
+    snprintf(r->cfg.sources, sizeof(r->cfg.sources), "TLBs: a manual\ncaches: a paper");
+    snprintf(r->cfg.assumed, sizeof(r->cfg.assumed), "core.rob_instructions\nos.cpi");
     r->cfg.os.thp = huge ? CFG_THP_ALWAYS : CFG_THP_NEVER;
     r->cfg.memory.bytes = 16ull << 30;
     snprintf(r->input, sizeof(r->input), "sqlite3 :memory: '.read bench.sql'");
