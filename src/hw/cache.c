@@ -32,7 +32,7 @@ static int cache_init(struct cache *c, const struct cfg_cache *cfg, uint64_t see
     if (!set_bytes || cfg->bytes % set_bytes || (cfg->replacement == CFG_PLRU && cfg->ways > 64))
         return -EINVAL;
     c->ways = cfg->ways;
-    c->stride = cfg->ways + (cfg->replacement == CFG_PLRU ? 3 : 0);
+    c->stride = cfg->ways + (cfg->replacement == CFG_PLRU ? 3 : cfg->replacement == CFG_LRU ? cfg->ways : 0);
     c->sets = cfg->bytes / set_bytes;
     c->set_mask = power_of_two(c->sets) ? c->sets - 1 : 0;
     c->hit_cycles = cfg->hit_cycles;
@@ -47,7 +47,7 @@ static int cache_init(struct cache *c, const struct cfg_cache *cfg, uint64_t see
     return 0;
 }
 
-static uint64_t *set_of(const struct cache *c, uint64_t line) {
+static inline uint64_t *set_of(const struct cache *c, uint64_t line) {
     uint64_t set = c->set_mask || c->sets == 1 ? line & c->set_mask : line % c->sets;
     return c->word + set * c->stride;
 }
@@ -89,53 +89,70 @@ static void plru_front(const struct cache *c, uint64_t *set, unsigned way) {
     tree_touch(tree, c->ways, way);
 }
 
-/* Looks the line up and, when it is there, makes it the one used last. NULL: miss. */
-static uint64_t *find(const struct cache *c, uint64_t *set, uint64_t line) {
+/* Where the line is, or `ways`. No early exit: the host would mispredict it, which costs more than all the
+ * compares. */
+static inline unsigned search(const uint64_t *tag, unsigned ways, uint64_t line) {
     uint64_t want = line << 2 | CACHE_VALID;
-    if (c->replacement == CFG_PLRU) {
-        for (unsigned way = 0; way < c->ways; way++)
-            if ((set[1 + way] & ~CACHE_DIRTY) == want) {
-                plru_front(c, set, way);
-                return set;
-            }
+    unsigned found = ways;
+    for (unsigned way = 0; way < ways; way++)
+        found = (tag[way] & ~CACHE_DIRTY) == want ? way : found;
+    return found;
+}
+
+/* LRU and random: the line of this way becomes the first word, the first one takes its place. */
+static inline void swap_front(struct cache *c, uint64_t *set, unsigned way, uint64_t word) {
+    set[way] = set[0];
+    set[0] = word;
+    if (c->replacement == CFG_LRU) {
+        uint64_t *stamp = set + c->ways;
+        stamp[way] = stamp[0];
+        stamp[0] = ++c->clock;
+    }
+}
+
+/* Looks the line up and, when it is there, makes it the one used last. NULL: miss. */
+static inline uint64_t *find(struct cache *c, uint64_t *set, uint64_t line) {
+    bool plru = c->replacement == CFG_PLRU;
+    unsigned way = search(set + plru, c->ways, line);
+    if (__builtin_expect(way == c->ways, 0))
         return NULL;
-    }
-    for (unsigned i = 0; i < c->ways; i++) {
-        uint64_t word = set[i];
-        if ((word & ~CACHE_DIRTY) != want)
-            continue;
-        for (; i > 0; i--)
-            set[i] = set[i - 1];
-        set[0] = word;
-        return set;
-    }
-    return NULL;
+    if (__builtin_expect(plru, 0))
+        plru_front(c, set, way);
+    else
+        swap_front(c, set, way, set[way]);
+    return set;
+}
+
+static uint64_t plru_fill(struct cache *c, uint64_t *set, uint64_t word) {
+    unsigned way = 0;
+    if (set[0])
+        set[1 + set[c->ways + 2]] = set[0]; /* its dirty bit, should it be the one to go */
+    while (way < c->ways && set[1 + way])
+        way++;
+    if (way == c->ways)
+        way = tree_victim(set[c->ways + 1], c->ways);
+    uint64_t old = set[1 + way];
+    set[1 + way] = word;
+    set[0] = 0;
+    plru_front(c, set, way);
+    return old;
 }
 
 /* Put a line that is not there; returns the word of what it pushed out, 0: nothing. */
 static uint64_t fill(struct cache *c, uint64_t line, bool dirty) {
-    uint64_t *set = set_of(c, line), word = line << 2 | (dirty ? CACHE_DIRTY : 0) | CACHE_VALID, old = 0;
+    uint64_t *set = set_of(c, line), word = line << 2 | (dirty ? CACHE_DIRTY : 0) | CACHE_VALID, old;
     unsigned way = 0;
-    if (c->replacement == CFG_PLRU) {
-        if (set[0])
-            set[1 + set[c->ways + 2]] = set[0]; /* its dirty bit, should it be the one to go */
-        while (way < c->ways && set[1 + way])
-            way++;
-        if (way == c->ways)
-            way = tree_victim(set[c->ways + 1], c->ways);
-        old = set[1 + way];
-        set[1 + way] = word;
-        set[0] = 0;
-        plru_front(c, set, way);
-        return old;
-    }
-    way = c->ways - 1; /* empty ways are at the end */
-    if (set[way] && c->replacement == CFG_RANDOM)
+    if (c->replacement == CFG_PLRU)
+        return plru_fill(c, set, word);
+    if (c->replacement == CFG_LRU)
+        way = hw_victim(CFG_LRU, set + c->ways, 1, c->ways, NULL); /* an empty one has stamp 0 */
+    else if (set[c->ways - 1])
         way = hw_random_below(&c->random, c->ways);
+    else
+        while (set[way])
+            way++;
     old = set[way];
-    for (; way > 0; way--)
-        set[way] = set[way - 1];
-    set[0] = word;
+    swap_front(c, set, way, word);
     return old;
 }
 
@@ -166,12 +183,12 @@ static uint32_t memory_cycles(const struct cache_core *core, uint64_t pa) {
     return core->memory_cycles[node != core->node];
 }
 
-struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool write, enum cache_user user) {
+/* The first level it entered does not have the line. */
+static struct cache_answer miss(struct cache_core *core, uint64_t pa, bool write, enum cache_user user,
+                                unsigned top) {
     uint64_t line = pa >> core->line_shift, *first = NULL;
-    unsigned top = user == CACHE_WALK ? core->walk_level : 0, level;
-    while (top < 3 && !core->level[top])
-        top++;
-    for (level = top; level < 3; level++) {
+    unsigned level;
+    for (level = top + 1; level < 3; level++) {
         struct cache *c = core->level[level];
         if (!c)
             continue;
@@ -182,19 +199,27 @@ struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool writ
         }
         c->counts.misses[user]++;
     }
-    struct cache_answer answer = {
-        first ? core->level[level]->hit_cycles : memory_cycles(core, pa),
-        (uint8_t)(first ? level : CACHE_MEMORY),
-    };
-    if (first && level == top) {
-        if (write)
-            *first |= CACHE_DIRTY;
-        return answer;
-    }
-    for (unsigned l = level; l-- > top;)
+    for (unsigned l = first ? level : 3; l-- > top;)
         if (core->level[l])
             write_back(core, l, fill(core->level[l], line, write && l == top));
-    return answer;
+    if (first)
+        return (struct cache_answer){core->level[level]->hit_cycles, (uint8_t)level};
+    return (struct cache_answer){memory_cycles(core, pa), CACHE_MEMORY};
+}
+
+struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool write, enum cache_user user) {
+    unsigned top = user == CACHE_WALK ? core->walk_top : core->top;
+    if (top < 3) {
+        struct cache *c = core->level[top];
+        uint64_t line = pa >> core->line_shift, *first = find(c, set_of(c, line), line);
+        if (first) {
+            c->counts.hits[user]++;
+            *first |= write ? CACHE_DIRTY : 0;
+            return (struct cache_answer){c->hit_cycles, (uint8_t)top};
+        }
+        c->counts.misses[user]++;
+    }
+    return miss(core, pa, write, user, top);
 }
 
 /* ---- all of them ---- */
@@ -220,7 +245,11 @@ static void core_init(struct cache_core *core, unsigned number, const struct emt
         if (core->level[level])
             lookup = core->level[level]->hit_cycles;
     core->line_shift = (uint32_t)__builtin_ctz(line_bytes);
-    core->walk_level = cfg->walk_level == 2 ? 1 : 0;
+    while (core->top < 3 && !core->level[core->top])
+        core->top++;
+    core->walk_top = cfg->walk_level == 2 ? 1 : 0;
+    while (core->walk_top < 3 && !core->level[core->walk_top])
+        core->walk_top++;
     core->memory_cycles[0] = lookup + cfg->memory.local_cycles;
     core->memory_cycles[1] = lookup + cfg->memory.remote_cycles;
     core->nodes = cfg->memory.nodes > 1 ? cfg->memory.nodes : 1;

@@ -11,10 +11,15 @@
  *     +---------------------------------------+-----+-----+
  *
  * The first word of a set is always the line used last, so that a second use of it changes no order and costs one
- * compare:
- *   LRU, random   the lines in order of their last use. LRU replaces the last word, random any of them: which way
- * of the hardware a line lies in cannot be seen from outside PLRU          [0] a copy of the line used last (its
- * dirty bit is the valid one), [1..ways] the ways, [ways + 1] the tree's bits, [ways + 2] which way [0] is
+ * compare.
+ *
+ *     LRU      [0 .. ways - 1] the lines, [ways .. 2 * ways - 1] the times of their last use
+ *     random   [0 .. ways - 1] the lines
+ *     PLRU     [0] a copy of the line used last (its dirty bit is the one that counts), [1 .. ways] the ways,
+ *              [ways + 1] the tree's bits, [ways + 2] which way [0] is
+ *
+ * With LRU and random a line that is used changes places with the first: in which way of the hardware a line lies
+ * cannot be seen from outside.
  */
 #ifndef EMT_HW_CACHE_PRIVATE_H
 #define EMT_HW_CACHE_PRIVATE_H
@@ -30,7 +35,7 @@ struct cache {
     uint32_t ways, stride;
     uint32_t hit_cycles;
     enum cfg_replacement replacement;
-    uint64_t random;
+    uint64_t random, clock; /* clock: LRU's time */
     struct cache_counts counts;
 };
 
@@ -42,7 +47,7 @@ struct cache_core {
     uint64_t nothing;
 
     struct cache *level[3];    /* NULL: absent */
-    unsigned walk_level;       /* index of the level where walks enter */
+    unsigned top, walk_top;    /* level where accesses and walks enter; 3: memory */
     uint32_t memory_cycles[2]; /* local, remote: round trip */
     uint64_t node_bytes;
     unsigned node, nodes;

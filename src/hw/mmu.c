@@ -41,6 +41,13 @@ void mmu_shared_free(struct mmu_shared *s) {
     free(s);
 }
 
+static void level_add(struct mmu_level *level, struct tlb *t) {
+    level->tlb[level->n++] = t;
+    for (unsigned class = 0; class < TLB_CLASSES; class ++)
+        if (t->pages >> class & 1 && !level->holder[class])
+            level->holder[class] = t;
+}
+
 static int add_tlb(struct mmu *m, unsigned i) {
     const struct cfg_tlb *cfg = &m->cfg->tlb[i];
     uint64_t seed = m->cfg->seed + i + (uint64_t)CFG_TLBS * (m->core + 1);
@@ -63,7 +70,7 @@ static int add_tlb(struct mmu *m, unsigned i) {
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         struct mmu_level *level = &m->level[cfg->level - 1][kind];
         if (cfg->holds & (kind == MMU_FETCH ? CFG_TLB_INSTRUCTION : CFG_TLB_DATA))
-            level->tlb[level->n++] = t;
+            level_add(level, t);
     }
     return err;
 }
@@ -136,10 +143,11 @@ void mmu_free(struct mmu *m) {
 
 /* ---- one access ---- */
 
-/* A page, or the piece of one that a TLB takes. */
+/* A page, or the piece of one that a TLB takes. `class`: the largest size that fits around the address. */
 struct page {
     uint64_t va, pa, bytes, flags;
     bool global;
+    int class;
 };
 
 static bool fits(const struct page *p, uint64_t va, unsigned class) {
@@ -148,20 +156,12 @@ static bool fits(const struct page *p, uint64_t va, unsigned class) {
            !((p->pa - p->va) & (bytes - 1));
 }
 
-/* The level's first TLB that holds this size; NULL: none. */
-static struct tlb *holder(const struct mmu_level *level, int class) {
-    for (unsigned i = 0; class >= 0 && i < level->n; i++)
-        if (level->tlb[i]->pages >> class & 1)
-            return level->tlb[i];
-    return NULL;
-}
-
-/* The largest size that fits, of all or, with a level, of those it holds; -1: none. */
-static int largest_class(const struct page *p, uint64_t va, const struct mmu_level *level) {
-    for (int class = TLB_CLASSES - 1; class >= 0; class --)
-        if (fits(p, va, (unsigned)class) && (!level || holder(level, class)))
-            return class;
-    return -1;
+/* The largest size that fits and that this level holds; -1: none. */
+static int held_class(const struct page *p, const struct mmu_level *level) {
+    int class = p->class;
+    while (class >= 0 && !level->holder[class])
+        class --;
+    return class;
 }
 
 static struct tlb_entry *insert(struct mmu *m, struct tlb *t, const struct page *p, uint64_t va, unsigned class,
@@ -188,12 +188,10 @@ static void back_invalidate(struct mmu *m, const struct tlb *t, const struct tlb
 
 static void fill_l2(struct mmu *m, enum mmu_kind kind, const struct page *p, uint64_t va) {
     const struct mmu_level *level = &m->level[1][kind];
-    int class = largest_class(p, va, NULL);
-    struct tlb *t = holder(level, class);
-    if (!t) {
-        class = largest_class(p, va, &m->level[0][kind]);
-        t = holder(level, class);
-    }
+    int class = p->class;
+    if (class >= 0 && !level->holder[class])
+        class = held_class(p, &m->level[0][kind]);
+    struct tlb *t = class < 0 ? NULL : level->holder[class];
     if (level->n)
         (t ? t : level->tlb[0])->misses++;
     if (!t)
@@ -206,8 +204,8 @@ static void fill_l2(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
 
 static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uint64_t va) {
     const struct mmu_level *level = &m->level[0][kind];
-    int class = largest_class(p, va, level);
-    struct tlb *t = holder(level, class);
+    int class = held_class(p, level);
+    struct tlb *t = class < 0 ? NULL : level->holder[class];
     if (level->n)
         (t ? t : level->tlb[0])->misses++;
     if (!t)
@@ -222,7 +220,7 @@ static struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type, ui
     const struct mmu_level *l = &m->level[level - 1][mmu_kind_of(type)];
     uint64_t key = tlb_key(m->asid_key, va), needs = mmu_needs(type);
     for (unsigned i = 0; i < l->n; i++) {
-        struct tlb_entry *e = tlb_find(l->tlb[i], key);
+        struct tlb_entry *e = l->tlb[i]->used ? tlb_find(l->tlb[i], key) : NULL;
         if (!e)
             continue;
         if ((e->frame & needs) != needs) {
@@ -252,7 +250,9 @@ static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct 
         return;
     }
     uint64_t flags = (w.write ? TLB_WRITE : 0) | (w.dirty ? TLB_DIRTY : 0) | (w.exec ? TLB_EXEC : 0);
-    struct page page = {w.va, w.pa, w.bytes, flags, w.global};
+    struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1};
+    while (page.class >= 0 && !fits(&page, va, (unsigned)page.class))
+        page.class --;
     out->pa = w.pa + (va - w.va);
     fill_l2(m, kind, &page, va); /* first: it may evict, and take level 1's copy along */
     fill_l1(m, kind, &page, va);
@@ -279,7 +279,8 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
     m->stats.tlb_cycles += t->hit_cycles;
     out->cycles = t->hit_cycles;
     out->pa = tlb_pa(e, va);
-    struct page page = {tlb_va(e), tlb_page_pa(e), tlb_bytes(e), e->frame & TLB_FLAGS, tlb_is_global(e)};
+    struct page page = {tlb_va(e),        tlb_page_pa(e),      tlb_bytes(e), e->frame & TLB_FLAGS,
+                        tlb_is_global(e), (int)tlb_class_of(e)};
     fill_l1(m, kind, &page, va);
 }
 

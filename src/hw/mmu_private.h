@@ -14,9 +14,11 @@
 
 enum mmu_kind { MMU_DATA, MMU_FETCH, MMU_KINDS };
 
+/* The TLBs of one level that one kind of access looks into. */
 struct mmu_level {
-    struct tlb *tlb[CFG_TLBS];
+    struct tlb *tlb[CFG_TLBS]; /* in the order of the description */
     unsigned n;
+    struct tlb *holder[TLB_CLASSES]; /* the first of them that holds pages of this size; NULL: none */
 };
 
 struct mmu {
@@ -25,10 +27,10 @@ struct mmu {
     struct tlb l1[CFG_TLBS];                      /* by tlb.index */
     struct tlb l2[CFG_TLBS];
     unsigned nl1, nl2;
-    struct mmu_level level[2][MMU_KINDS]; /* level 1 and 2: TLBs looked up for this kind, in order */
-    struct tlb *by_config[CFG_TLBS];      /* of cfg->tlb[i] */
-    struct tlb_entry nowhere;             /* matches nothing: where unused hints point */
-    bool no_hint;                         /* test: search each time */
+    struct mmu_level level[2][MMU_KINDS];
+    struct tlb *by_config[CFG_TLBS]; /* of cfg->tlb[i] */
+    struct tlb_entry nowhere;        /* matches nothing: where unused hints point */
+    bool no_hint;                    /* test: search each time */
 
     struct mmu_cache cache[CFG_MMU_CACHES]; /* by number in arch->walker->caches */
     unsigned ncache;

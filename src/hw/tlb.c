@@ -20,7 +20,8 @@ int tlb_init(struct tlb *t, const struct cfg_tlb *cfg, uint8_t index, uint64_t s
     t->hit_cycles = cfg->hit_cycles;
     t->replacement = cfg->replacement;
     t->inclusive = cfg->inclusive;
-    t->index = index;
+    t->index = index & TLB_INDEX;
+    t->entries = cfg->entries;
     t->random = seed;
     t->entry = calloc(cfg->entries, sizeof(*t->entry));
     if (!t->entry)
@@ -35,54 +36,32 @@ void tlb_fini(struct tlb *t) {
     t->entry = NULL;
 }
 
-static struct tlb_entry *set_of(struct tlb *t, uint64_t key, unsigned class) {
-    uint64_t page = (key & TLB_VPN_MASK) >> (tlb_class_shift(class) - 12);
-    uint64_t set = t->set_mask || t->sets == 1 ? page & t->set_mask : page % t->sets;
-    return t->entry + set * t->ways;
-}
-
-struct tlb_entry *tlb_find(struct tlb *t, uint64_t key) {
-    for (unsigned class = 0; class < TLB_CLASSES; class ++) {
-        if (!t->live[class])
-            continue;
-        struct tlb_entry *e = set_of(t, key, class);
-        for (struct tlb_entry *end = e + t->ways; e < end; e++)
-            if (tlb_match(e, key))
-                return e;
-        if (t->sets == 1) /* one set: that was all of it */
-            break;
-    }
-    return NULL;
-}
-
-static unsigned class_of(const struct tlb_entry *e) {
-    return ((unsigned)__builtin_ctzll(tlb_bytes(e)) - 12) / 9;
-}
-
 struct tlb_entry *tlb_insert(struct tlb *t, uint64_t key, unsigned class, uint64_t frame, bool global,
                              struct tlb_entry *old) {
-    struct tlb_entry *set = set_of(t, key, class), *e = NULL;
-    for (unsigned way = 0; way < t->ways && !e; way++)
+    struct tlb_entry *set = tlb_set_of(t, key, class), *e = NULL;
+    for (unsigned way = 0; t->used < t->entries && way < t->ways && !e; way++)
         if (!set[way].tag)
             e = set + way;
-    *old = (struct tlb_entry){0};
+    old->tag = 0;
     if (!e) {
         e = set + hw_victim(t->replacement, &set->stamp, sizeof(*set) / sizeof(set->stamp), t->ways, &t->random);
         *old = *e;
-        t->live[class_of(e)]--;
         t->evictions++;
+        tlb_drop(t, e);
     }
     e->tag = key;
     e->mask = ~((1ull << (tlb_class_shift(class) - 12)) - 1) & ~(global ? TLB_ASID_MASK : 0);
-    e->frame = frame | t->index;
+    e->frame = frame | (uint64_t) class << TLB_CLASS_SHIFT | t->index;
     t->live[class]++;
+    t->used++;
     t->fills++;
     tlb_touch(t, e);
     return e;
 }
 
 void tlb_drop(struct tlb *t, struct tlb_entry *e) {
-    t->live[class_of(e)]--;
+    t->live[tlb_class_of(e)]--;
+    t->used--;
     e->tag = 0;
 }
 
@@ -103,9 +82,9 @@ void tlb_drop_range(struct tlb *t, uint16_t asid, uint64_t va, uint64_t last) {
         unsigned shift = tlb_class_shift(class);
         for (uint64_t page = va >> shift; t->live[class] && page <= last >> shift; page++) {
             uint64_t key = tlb_key(asid_key, page << shift);
-            struct tlb_entry *set = set_of(t, key, class);
+            struct tlb_entry *set = tlb_set_of(t, key, class);
             for (unsigned way = 0; way < t->ways; way++)
-                if (tlb_match(set + way, key) && class_of(set + way) == class)
+                if (tlb_match(set + way, key) && tlb_class_of(set + way) == class)
                     tlb_drop(t, set + way);
         }
     }

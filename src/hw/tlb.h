@@ -34,17 +34,20 @@ enum tlb_class { TLB_4K, TLB_2M, TLB_1G, TLB_CLASSES };
 #define TLB_ASID_MASK (0xffffull << TLB_VPN_BITS)
 #define TLB_VALID     (1ull << 63)
 
-/* The frame word: the page's first byte, flags, and in the low byte which of a core's level-1 TLBs this is. */
-#define TLB_INDEX 0xffull
-#define TLB_WRITE 0x100ull
-#define TLB_DIRTY 0x200ull
-#define TLB_EXEC  0x400ull
-#define TLB_FLAGS (TLB_WRITE | TLB_DIRTY | TLB_EXEC)
+/* The frame word: the page's first byte, flags, size class, and which of a core's level-1 TLBs this is. */
+#define TLB_INDEX       0xfull
+#define TLB_CLASS_SHIFT 4
+#define TLB_CLASS       0x30ull
+#define TLB_WRITE       0x100ull
+#define TLB_DIRTY       0x200ull
+#define TLB_EXEC        0x400ull
+#define TLB_FLAGS       (TLB_WRITE | TLB_DIRTY | TLB_EXEC)
+static_assert(CFG_TLBS <= TLB_INDEX + 1, "a TLB's index fits");
 
 struct tlb_entry {
     uint64_t tag;   /* 0: empty */
     uint64_t mask;  /* bits of the tag that count; TLB_VALID always does */
-    uint64_t frame; /* physical address of the page's first byte | flags | index */
+    uint64_t frame; /* physical address of the page's first byte | flags | class | index */
     uint64_t stamp; /* the TLB's clock at the last use; kept when the entry is dropped */
 };
 static_assert(sizeof(struct tlb_entry) == 32, "two entries to a line of the host's cache");
@@ -63,7 +66,8 @@ struct tlb {
     bool inclusive;
     uint8_t index; /* goes into the entries' frame words */
     uint64_t random;
-    uint64_t reserved[3];
+    uint64_t entries, used; /* used: valid entries of all sizes */
+    uint64_t reserved[1];
 };
 static_assert(sizeof(struct tlb) == 128, "the hit path finds a TLB's clock with a shift");
 
@@ -97,6 +101,10 @@ static inline uint64_t tlb_bytes(const struct tlb_entry *e) {
     return ((~e->mask & TLB_VPN_MASK) + 1) << 12;
 }
 
+static inline unsigned tlb_class_of(const struct tlb_entry *e) {
+    return (unsigned)((e->frame & TLB_CLASS) >> TLB_CLASS_SHIFT);
+}
+
 static inline uint64_t tlb_va(const struct tlb_entry *e) {
     return (uint64_t)((int64_t)(e->tag << (64 - TLB_VPN_BITS)) >> (64 - TLB_VPN_BITS - 12)) & -tlb_bytes(e);
 }
@@ -117,8 +125,35 @@ static inline void tlb_touch(struct tlb *t, struct tlb_entry *e) {
 int tlb_init(struct tlb *t, const struct cfg_tlb *cfg, uint8_t index, uint64_t seed);
 void tlb_fini(struct tlb *t);
 
+static inline struct tlb_entry *tlb_set_of(struct tlb *t, uint64_t key, unsigned class) {
+    uint64_t page = (key & TLB_VPN_MASK) >> (tlb_class_shift(class) - 12);
+    uint64_t set = t->set_mask || t->sets == 1 ? page & t->set_mask : page % t->sets;
+    return t->entry + set * t->ways;
+}
+
+/* A set of few ways is compared whole: an early exit that the host mispredicts costs more than the compares. */
+#define TLB_WHOLE_SET 16
+
 /* The entry that answers for key, or NULL. Not a use: tlb_touch() is. */
-struct tlb_entry *tlb_find(struct tlb *t, uint64_t key);
+static inline struct tlb_entry *tlb_find(struct tlb *t, uint64_t key) {
+    for (unsigned class = 0; class < TLB_CLASSES; class ++) {
+        if (!t->live[class])
+            continue;
+        struct tlb_entry *e = tlb_set_of(t, key, class), *end = e + t->ways, *found = NULL;
+        if (t->ways <= TLB_WHOLE_SET) {
+            for (; e < end; e++)
+                found = tlb_match(e, key) ? e : found;
+        } else {
+            while (e < end && !tlb_match(e, key))
+                e++;
+            found = e < end ? e : NULL;
+        }
+        if (found || t->sets == 1) /* one set: that was all of it */
+            return found;
+    }
+    return NULL;
+}
+
 /*
  * Put an entry for the page of `class` around the key's address, which must not be there yet; `frame` has its
  * flags. *old becomes what was evicted (tag 0: nothing).
