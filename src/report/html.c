@@ -13,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/html.h"
 #include "report/output.h"
 #include "report/read.h"
 #include "report/sheet.h"
-#include "report/version.h"
 #include "report/web.h"
 
 #define SERIES 8 /* colours for results: .s0 to .s7 in page.css */
@@ -401,29 +401,33 @@ static int read_all(json_t **out, char *const paths[], unsigned n, char emt[64],
     return err;
 }
 
-int report_html(const char *path, char *const json_paths[], unsigned n, char *why, size_t bytes) {
-    struct page p = {0};
-    struct output out;
-    json_t *results = NULL;
-    int err = read_all(&results, json_paths, n, p.emt, why, bytes);
+int report_page(FILE *out, const json_t *results, const char *emt) {
+    struct page p = {.out = out, .results = results};
+    int err = sheet_new(&p.sheet, results);
 
     if (err)
         return err;
-    p.results = results;
-    if (sheet_new(&p.sheet, results) != 0) {
-        snprintf(why, bytes, "cannot write %s: out of memory", path);
-        json_decref(results);
-        return -ENOMEM;
-    }
+    snprintf(p.emt, sizeof(p.emt), "%s", emt);
+    put_page(&p);
+    sheet_free(&p.sheet);
+    return p.err;
+}
+
+int report_html(const char *path, char *const json_paths[], unsigned n, char *why, size_t bytes) {
+    json_t *results = NULL;
+    struct output out;
+    char emt[64] = "";
+    int err = read_all(&results, json_paths, n, emt, why, bytes);
+
+    if (err)
+        return err;
     err = output_open(&out, path, why, bytes);
     if (!err) {
-        p.out = out.file;
-        put_page(&p);
-        if (p.err)
+        err = report_page(out.file, results, emt);
+        if (err)
             snprintf(why, bytes, "cannot write %s: out of memory", path);
-        err = output_close(&out, p.err, why, bytes);
+        err = output_close(&out, err, why, bytes);
     }
-    sheet_free(&p.sheet);
     json_decref(results);
     return err;
 }

@@ -108,6 +108,19 @@ static void about_checker(const struct notes *n, const json_t *results) {
         say(n, NOTE_PLAIN, "checker: off in %zu of %zu results", off, all);
 }
 
+static void about_caches(const struct notes *n, const json_t *results) {
+    size_t off = 0, all = json_array_size(results);
+    const json_t *r;
+    size_t c;
+
+    json_array_foreach(results, c, r) off += json_array_size(json_object_get(r, "caches")) == 0;
+    if (off)
+        say(n, NOTE_PLAIN,
+            "data caches: off in %zu of %zu %s (caches.enabled): there data cost nothing and each "
+            "reference of a walk costs caches.flat_ref_cycles",
+            off, all, all == 1 ? "result" : "results");
+}
+
 static void about_estimates(const struct notes *n, const json_t *results) {
     const json_t *r = json_array_get(results, 0);
     double all = result_number(r, "os.cost_figures"), estimates = result_number(r, "os.cost_estimates");
@@ -138,5 +151,6 @@ void sheet_notes(const struct sheet *s, const json_t *results, sheet_note_fn not
         about_machine(&n, r, who);
     }
     about_checker(&n, results);
+    about_caches(&n, results);
     about_estimates(&n, results);
 }

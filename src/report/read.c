@@ -9,6 +9,13 @@
 #include "report/schema.h"
 #include "report/web.h"
 
+/* A stranger's text may stand in a message: it stays one line, and steers no terminal. */
+static void make_one_line(char *why) {
+    for (; *why; why++)
+        if ((unsigned char)*why < 0x20 || *why == 0x7f)
+            *why = '?';
+}
+
 /* Takes over `document` (NULL: it could not be parsed, as `error` says). */
 static int checked(json_t **out, json_t *document, const json_error_t *error, const char *name, char *why,
                    size_t bytes) {
@@ -20,6 +27,7 @@ static int checked(json_t **out, json_t *document, const json_error_t *error, co
     if (!document) {
         snprintf(why, bytes, "%s:%d:%d: not a result file of emt: %s", name, error->line > 0 ? error->line : 1,
                  error->column > 0 ? error->column : 1, error->text);
+        make_one_line(why);
         return -EINVAL;
     }
     schema = json_loadb((const char *)web_schema, web_schema_bytes, 0, NULL);
@@ -28,8 +36,10 @@ static int checked(json_t **out, json_t *document, const json_error_t *error, co
         err = -ENOMEM;
     } else {
         err = schema_check(schema, document, what, sizeof(what));
-        if (err)
+        if (err) {
             snprintf(why, bytes, "%s: not a result file of emt --json: %s", name, what);
+            make_one_line(why);
+        }
     }
     json_decref(schema);
     if (err)

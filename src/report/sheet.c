@@ -42,6 +42,7 @@ struct spec {
     enum sheet_better better;
     bool unless_zero; /* left out when 0 in all results */
     const char *help;
+    const char *needs; /* no value where this path is absent */
 };
 
 /* clang-format off: one row of the sheet in one or two lines */
@@ -77,7 +78,7 @@ static const struct spec specs[] = {
     {"Translation", "walk p99, cycles", "walks.latency.p99", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
      "99 of 100 walks take no longer"},
     {"Translation", "refs from memory", "walks.refs_served.memory", "walks.refs", 1, UNIT_PERCENT, BETTER_LESS,
-     false, "share of walk references that no cache served"},
+     false, "share of walk references that no cache served", .needs = "caches.0"},
 
     {"Operating system", "page faults", "os.faults.total", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
      "all kinds together"},
@@ -136,6 +137,8 @@ static bool fill(struct sheet_row *row, const struct spec *spec, const json_t *r
 
             v = by > 0 ? v / by : NAN;
         }
+        if (spec->needs && !at(result, spec->needs))
+            v = NAN;
         row->value[c] = v;
         any |= isfinite(v) && !(spec->unless_zero && v == 0);
     }

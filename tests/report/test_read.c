@@ -88,6 +88,7 @@ static void test_not_results(void **state) {
             "results: should have at least 1 items, has 0");
     refuses("{\"schema\":\"emt-result-1\",\"emt\":\"0\",\"results\":[{}]}",
             "results[0]: the key \"mmu\" is missing");
+    refuses("{\"schema\":\"x\\ny\\u001b[2J\",\"emt\":\"0\",\"results\":[]}", "is \"x?y?[2J\"");
     refuses("{\"a\":1,\"a\":2}", "duplicate");
     refuses("{\"a\":99999999999999999999}", "too big integer");
 }

@@ -246,6 +246,21 @@ static void test_notes(void **state) {
     sample_free(r, 2);
 }
 
+/* Without data caches "from memory" would say nothing. */
+static void test_no_caches(void **state) {
+    struct emt_result **r = sample_results(2);
+    char *text;
+
+    (void)state;
+    terminal_is("200", "C");
+    r[0]->ncache = r[1]->ncache = 0;
+    text = table(r, 2, false);
+    assert_null(strstr(text, "refs from memory"));
+    assert_non_null(strstr(text, "data caches: off in 2 of 2 results (caches.enabled)"));
+    free(text);
+    sample_free(r, 2);
+}
+
 static void test_estimates(void **state) {
     struct emt_result **r = sample_results(1);
     char *text;
@@ -290,9 +305,9 @@ static void test_hostile_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_units),     cmocka_unit_test(test_fits),          cmocka_unit_test(test_blocks),
-        cmocka_unit_test(test_structure), cmocka_unit_test(test_bars),          cmocka_unit_test(test_notes),
-        cmocka_unit_test(test_estimates), cmocka_unit_test(test_hostile_names),
+        cmocka_unit_test(test_units),     cmocka_unit_test(test_fits),      cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_structure), cmocka_unit_test(test_bars),      cmocka_unit_test(test_notes),
+        cmocka_unit_test(test_estimates), cmocka_unit_test(test_no_caches), cmocka_unit_test(test_hostile_names),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
