@@ -132,6 +132,7 @@
     const last = r.walks.latency.buckets.reduce((most, b) => Math.max(most, b.to + 1), 2);
     const edges = [1];
     while (edges[edges.length - 1] < last) edges.push(2 ** (edges.length / 4));
+    edges.push(2 ** (edges.length / 4)); /* an empty step closes the curve */
     const step = new Array(edges.length).fill(0);
     for (const b of r.walks.latency.buckets) {
       const from = Math.max(b.from, 1), to = Math.max(b.to + 1, from + 1);
