@@ -21,7 +21,7 @@ struct note {
     uint16_t asid;
 };
 
-/* A page whose tables were looked at, valid as long as nothing was written to any table. */
+/* A page whose tables were looked at, as user mode sees them; valid as long as nothing was written to any table. */
 struct memo {
     uint64_t key; /* tlb_key() */
     uint64_t writes, epoch;
@@ -106,7 +106,7 @@ struct answer {
 
 static bool agrees(const struct memo *m, const struct answer *a, uint64_t va) {
     const struct emt_walk *w = &m->walk;
-    return m->mapped && a->pa == w->pa + (va - w->va) && w->user && (w->write || !(a->flags & TLB_WRITE)) &&
+    return m->mapped && a->pa == w->pa + (va - w->va) && (w->write || !(a->flags & TLB_WRITE)) &&
            (w->exec || !(a->flags & TLB_EXEC)) && (w->dirty || !(a->flags & TLB_DIRTY));
 }
 
@@ -122,9 +122,8 @@ static void describe(struct checker *c, const struct memo *m, const struct answe
     const struct note *n = last_change(c, asid, va);
     char tables[56], change[64];
     if (m->mapped)
-        snprintf(tables, sizeof(tables), "pa 0x%llx r%s%s%s%s",
-                 (unsigned long long)(m->walk.pa + (va - m->walk.va)), m->walk.write ? "w" : "",
-                 m->walk.exec ? "x" : "", m->walk.user ? "" : " supervisor", m->walk.dirty ? " dirty" : "");
+        snprintf(tables, sizeof(tables), "pa 0x%llx r%s%s%s", (unsigned long long)(m->walk.pa + (va - m->walk.va)),
+                 m->walk.write ? "w" : "", m->walk.exec ? "x" : "", m->walk.dirty ? " dirty" : "");
     else
         snprintf(tables, sizeof(tables), "not mapped");
     if (n)

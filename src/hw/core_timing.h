@@ -55,8 +55,10 @@ void timing_init(struct core_timing *t, const struct emt_config *cfg);
 void timing_reset(struct core_timing *t);
 void timing_result(const struct core_timing *t, uint64_t instructions, struct core_timing_result *r);
 
-/* A data access that missed L1. `latency`: cycles beyond an L1 hit; `instruction`: retired by this core so far. */
+/* A data access. `latency`: cycles beyond an L1 hit, 0: it was one; `instruction`: retired by this core so far. */
 static inline void timing_data(struct core_timing *t, uint64_t instruction, unsigned latency, bool dependent) {
+    if (!latency)
+        return;
     if (dependent || instruction - t->leader >= t->rob_instructions) {
         t->leader = instruction;
         t->longest = latency;

@@ -26,8 +26,10 @@ static struct core_timing_result result(const struct core_timing *t, uint64_t in
 static void isolated_misses(void **state) {
     (void)state;
     struct core_timing t = timing(0.25, 1, 0.5);
-    for (uint64_t i = 0; i < 100; i++)
+    for (uint64_t i = 0; i < 100; i++) {
         timing_data(&t, i * 224, 196, false);
+        timing_data(&t, i * 224 + 100, 0, false); /* a hit leads no group */
+    }
     assert_true(result(&t, 40000).data == 100 * 196 * 0.75);
     assert_true(result(&t, 40000).user == 10000);
     assert_true(result(&t, 40000).translation == 0);

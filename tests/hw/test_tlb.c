@@ -182,6 +182,14 @@ static void ranges(void **state) {
                 assert_int_equal(!tlb_find(&t, tlb_key(tlb_asid_key(1), i * 2 * MIB)), hit2m);
         }
     }
+    /* a global entry goes with its address, whoever asks: from a short range and from a long one */
+    for (unsigned is_long = 0; is_long < 2; is_long++) {
+        tlb_insert(&t, tlb_key(tlb_asid_key(3), GIB), TLB_4K, 0, true, &old);
+        tlb_drop_asid(&t, 3);
+        assert_non_null(tlb_find(&t, tlb_key(tlb_asid_key(1), GIB)));
+        tlb_drop_range(&t, 1, GIB, GIB + (is_long ? 1ull << 40 : 1));
+        assert_null(tlb_find(&t, tlb_key(tlb_asid_key(1), GIB)));
+    }
     tlb_drop_range(&t, 1, 0, ~0ull);
     tlb_drop_asid(&t, 2);
     assert_int_equal(t.live[0] + t.live[1] + t.live[2], 0);
