@@ -15,7 +15,6 @@
 #include "os/costs.h"
 #include "report/output.h"
 #include "report/report.h"
-#include "report/version.h"
 
 /* ---- values ---- */
 
