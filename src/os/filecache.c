@@ -130,6 +130,13 @@ int file_set_page(struct os_file *f, uint64_t page, uint64_t value) {
     return 0;
 }
 
+void file_forget(struct os_file *f, uint64_t first) {
+    for (uint64_t i = 0; i < f->leaf_room; i++)
+        for (unsigned k = 0; f->leaf[i].slot && k < LEAF_PAGES; k++)
+            if ((f->leaf[i].chunk << LEAF_SHIFT) + k >= first)
+                f->leaf[i].slot[k] = FILE_NONE;
+}
+
 void file_each_page(struct os_file *f, uint64_t first, uint64_t end,
                     void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t pfn), void *ctx) {
     for (uint64_t i = 0; i < f->leaf_room; i++) {

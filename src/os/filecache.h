@@ -49,6 +49,8 @@ void filecache_delete(struct filecache *fc, struct os_file *f);
 uint64_t file_page(const struct os_file *f, uint64_t page);
 /* Set it. -ENOMEM, only for a page whose leaf does not exist yet. */
 int file_set_page(struct os_file *f, uint64_t page, uint64_t value);
+/* Nothing is known of the pages from `first` on, holes included. Cached ones must be gone already. */
+void file_forget(struct os_file *f, uint64_t first);
 /* Call `each` for the cached pages in [first, end), in no particular order but a fixed one. */
 void file_each_page(struct os_file *f, uint64_t first, uint64_t end,
                     void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t pfn), void *ctx);

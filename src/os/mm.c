@@ -33,6 +33,9 @@ int space_split(struct os_process *p, uint64_t at) {
 
     if (!v || v->start == at)
         return 0;
+    int err = thp_split_across(p, at); /* no object belongs to two VMAs */
+    if (err)
+        return err;
     struct vma *upper = space_vma_new(v, at, v->end);
     if (!upper)
         return -ENOMEM;
@@ -102,11 +105,7 @@ int space_unmap(struct os_process *p, uint64_t start, uint64_t end) {
     account_cost(p->os, OS_COST_VMA_FIND, 1);
     if (!v)
         return 0;
-    err = thp_split_across(p, start);
-    if (!err)
-        err = thp_split_across(p, end);
-    if (!err)
-        err = space_split(p, start);
+    err = space_split(p, start);
     if (!err)
         err = space_split(p, end);
     while (!err && (v = vma_overlap(&p->vmas, start, end))) {
@@ -297,11 +296,7 @@ static int protect(struct os_process *p, uint64_t start, uint64_t end, uint32_t 
             return -ENOMEM; /* what came before the hole is done, as in Linux */
         uint64_t stop = min_u64(v->end, end);
         if (v->prot != prot) {
-            err = thp_split_across(p, at);
-            if (!err)
-                err = thp_split_across(p, stop);
-            if (!err)
-                err = space_split(p, at);
+            err = space_split(p, at);
             if (!err)
                 err = space_split(p, stop);
             if (!err) {

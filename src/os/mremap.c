@@ -19,12 +19,10 @@ struct remap {
 /* Huge objects move whole only to an address that is as aligned as theirs. */
 static int split_misaligned(struct os_process *p, uint64_t from, uint64_t to, uint64_t bytes) {
     uint64_t huge = p->os->huge_bytes;
-    int err = thp_split_across(p, from);
+    int err = 0;
 
-    if (!err)
-        err = thp_split_across(p, from + bytes);
     if (!huge || !((from ^ to) & (huge - 1)))
-        return err;
+        return 0;
     for (uint64_t va = round_up(from, huge); !err && va < from + bytes; va += huge)
         err = thp_split(p, va);
     return err;
@@ -50,12 +48,12 @@ static int move_entries(const struct remap *r, uint64_t bytes) {
 
 static int move(const struct remap *r, struct vma *v) {
     struct os_process *p = r->p;
-    int err = split_misaligned(p, r->old, r->new, min_u64(r->old_bytes, r->bytes));
+    int err = space_split(p, r->old);
 
     if (!err)
-        err = space_split(p, r->old);
-    if (!err)
         err = space_split(p, r->old + r->old_bytes);
+    if (!err)
+        err = split_misaligned(p, r->old, r->new, r->old_bytes);
     if (err)
         return err;
     v = vma_at(&p->vmas, r->old);
@@ -66,7 +64,7 @@ static int move(const struct remap *r, struct vma *v) {
         new->offset = r->new; /* no page has a key yet: as if mapped here, so that it can merge */
     vma_insert(&p->vmas, new);
     account_cost(p->os, OS_COST_VMA_CHANGE, 1);
-    err = move_entries(r, min_u64(r->old_bytes, r->bytes));
+    err = move_entries(r, r->old_bytes); /* shrunk before, if it gets shorter */
     if (err) {
         space_vma_delete(p, new);
         space_merge(p, v);

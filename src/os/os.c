@@ -200,7 +200,12 @@ int os_file(struct os *os, uint64_t file, uint64_t bytes) {
     bool shorter = bytes < f->bytes;
     f->bytes = bytes;
     /* Truncation takes private copies too; a page that is cut in the middle stays. */
-    return shorter ? os_file_drop(os, f, end, ~0ull, true) : 0;
+    if (!shorter)
+        return 0;
+    int err = os_file_drop(os, f, end, ~0ull, true);
+    if (!err)
+        file_forget(f, end);
+    return err;
 }
 
 /* ---- pictures ---- */

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Seeded random sequences of OS calls against the model of contents, on every kind of machine that matters. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "oracle.h"
+
+#define BYTES 20000
+
+static uint64_t next(uint64_t *state) {
+    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
+
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+    return z ^ z >> 31;
+}
+
+static const struct oracle_setup setups[] = {
+    {"radix4", false, true, CFG_THP_NEVER, 256 << 20, 1, 16, 64},
+    {"radix4", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64},
+    {"radix4", false, false, CFG_THP_ALWAYS, 256 << 20, 2, 1, 64},
+    {"radix4", false, true, CFG_THP_MADVISE, 256 << 20, 2, 16, 64},
+    {"radix4", true, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64},
+    {"radix4", true, false, CFG_THP_NEVER, 256 << 20, 1, 4, 64},
+    {"radix5", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64},
+    {"radix5", true, true, CFG_THP_MADVISE, 256 << 20, 1, 16, 64},
+    /* so little memory that it runs out */
+    {"radix4", false, true, CFG_THP_ALWAYS, 12 << 20, 1, 16, 64},
+    {"radix4", false, true, CFG_THP_NEVER, 8 << 20, 1, 16, 64},
+    {"radix4", true, true, CFG_THP_ALWAYS, 8 << 20, 1, 16, 64},
+    {"radix5", false, false, CFG_THP_ALWAYS, 4 << 20, 1, 16, 64},
+};
+
+static void run(void **state) {
+    const struct oracle_setup *s = *state;
+    struct oracle_counts sum = {0};
+    static uint8_t bytes[BYTES];
+    const char *seeds = getenv("ORACLE_SEEDS"), *from = getenv("ORACLE_FROM");
+
+    for (uint64_t k = 0; k < (seeds ? strtoull(seeds, NULL, 0) : 3); k++) {
+        uint64_t seed = (from ? strtoull(from, NULL, 0) : 1) + k, rng = seed;
+        struct oracle_counts c;
+
+        for (unsigned i = 0; i < BYTES; i++)
+            bytes[i] = (uint8_t)(next(&rng) >> 32);
+        if (oracle_run(s, bytes, BYTES, &c))
+            fail_msg("seed %llu", (unsigned long long)seed);
+        sum.calls += c.calls;
+        sum.stores += c.stores;
+        sum.out_of_memory += c.out_of_memory;
+        sum.huge_faults += c.huge_faults;
+        sum.splits += c.splits;
+        sum.collapses += c.collapses;
+        sum.copies += c.copies;
+    }
+    printf(
+        "%llu calls, %llu stores, %llu out of memory, %llu huge faults, %llu splits, %llu collapses, %llu copies\n",
+        (unsigned long long)sum.calls, (unsigned long long)sum.stores, (unsigned long long)sum.out_of_memory,
+        (unsigned long long)sum.huge_faults, (unsigned long long)sum.splits, (unsigned long long)sum.collapses,
+        (unsigned long long)sum.copies);
+    /* The sequences reach what they are for. */
+    assert_true(sum.calls > 500 && sum.stores > 5000 && sum.copies > 100);
+    if (s->memory_bytes < 32 << 20)
+        assert_true(sum.out_of_memory > 10);
+    else if (s->thp != CFG_THP_NEVER)
+        assert_true(sum.huge_faults > 20 && sum.splits > 10 && sum.collapses > 5);
+}
+
+int main(void) {
+    struct CMUnitTest tests[sizeof(setups) / sizeof(setups[0])];
+    unsigned n = sizeof(setups) / sizeof(setups[0]);
+
+    for (unsigned i = 0; i < n; i++)
+        tests[i] =
+            (struct CMUnitTest){.name = setups[i].arch, .test_func = run, .initial_state = (void *)&setups[i]};
+    return _cmocka_run_group_tests("os/oracle", tests, n, NULL, NULL);
+}
