@@ -170,8 +170,11 @@ static void put_cell(struct page *p, const struct sheet_row *row, unsigned c) {
     if (isfinite(row->value[c]))
         fprintf(p->out, " title=\"%.12g\"", row->value[c]);
     fprintf(p->out, ">%s", value);
-    if (*ratio)
-        fprintf(p->out, " <small class=\"%s\">%s</small>", verdict, ratio);
+    if (*ratio) {
+        fprintf(p->out, " <small class=\"%s\">", verdict);
+        put_text(p, ratio);
+        put(p, "</small>");
+    }
     put(p, "</td>");
 }
 

@@ -59,6 +59,10 @@ void units_text(char text[UNITS_TEXT], enum unit unit, double value) {
 void units_ratio(char text[UNITS_TEXT], double ratio) {
     if (!isfinite(ratio) || ratio < 0)
         text[0] = '\0';
+    else if (ratio > 0 && ratio < 0.0005)
+        strcpy(text, "<.001x");
+    else if (ratio > 0 && ratio < 0.0095)
+        snprintf(text, UNITS_TEXT, "%.3fx", ratio);
     else if (ratio < 9.995)
         snprintf(text, UNITS_TEXT, "%.2fx", ratio);
     else if (ratio < 99.95)

@@ -106,6 +106,12 @@ static void test_units(void **state) {
     }
     units_ratio(text, 0.985);
     assert_string_equal(text, "0.98x");
+    units_ratio(text, 0.0012);
+    assert_string_equal(text, "0.001x");
+    units_ratio(text, 1e-5);
+    assert_string_equal(text, "<.001x");
+    units_ratio(text, 0);
+    assert_string_equal(text, "0.00x");
     units_ratio(text, NAN);
     assert_string_equal(text, "");
 }

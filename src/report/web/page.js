@@ -159,7 +159,7 @@
           label: flat[i] + " (p50 " + count(r.walks.latency.p50) + ", p99 " + count(r.walks.latency.p99) + ")",
           data: latency(r), borderColor: series(i), backgroundColor: series(i) + "22", borderWidth: 2,
           borderDash: dashes(i), stepped: cumulative ? false : "before", pointRadius: 0, pointHitRadius: 6,
-          fill: !cumulative && results.length < 3,
+          fill: !cumulative && results.length < 3, order: -i, /* dashes over lines: curves that agree show both */
         })),
       },
       options: {
