@@ -170,8 +170,8 @@ static void put_cell(struct page *p, const struct sheet_row *row, unsigned c) {
     if (isfinite(row->value[c]))
         fprintf(p->out, " title=\"%.12g\"", row->value[c]);
     fprintf(p->out, ">%s", value);
-    if (*ratio) {
-        fprintf(p->out, " <small class=\"%s\">", verdict);
+    if (c) { /* empty or not: it keeps the values of a column under each other */
+        fprintf(p->out, " <small class=\"%s\">", *ratio ? verdict : "same");
         put_text(p, ratio);
         put(p, "</small>");
     }
