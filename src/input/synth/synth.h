@@ -22,8 +22,9 @@
 #define SYNTH_REGIONS_MAX 8
 #define SYNTH_KEYS_MAX    16
 
-/* Where a position independent program of Linux lies (x86-64, no randomisation). */
-#define SYNTH_IMAGE      0x555555554000ull
+/* Where a program of Linux lies (x86-64, not position independent, which would cut the space for data in two; no
+   randomisation). */
+#define SYNTH_IMAGE      0x400000ull
 #define SYNTH_TEXT       (SYNTH_IMAGE + 0x1000)
 #define SYNTH_TEXT_BYTES 0x4000ull
 #define SYNTH_STACK_END  0x7ffffffff000ull
