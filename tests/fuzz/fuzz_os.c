@@ -8,7 +8,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const uint64_t memory_bytes[] = {256 << 20, 24 << 20, 12 << 20, 4 << 20};
+    static const uint64_t memory_bytes[] = {256 << 20, 24 << 20, 12 << 20, 8 << 20};
 
     if (!size)
         return 0;
