@@ -19,6 +19,7 @@
 #include "machine/settings_private.h"
 
 #define MAX_VISITS 20000
+#define MAX_DEPTH  16
 #define MAX_BASES  8
 
 struct origin {
@@ -468,13 +469,50 @@ static int yaml_failed(struct reader *r, const yaml_parser_t *parser, const char
     return fail_at(r, line, column, "not YAML: %s", parser->problem ? parser->problem : "unreadable");
 }
 
+/*
+ * Before a document is made of it: libyaml needs quadratic time for deep nesting (more than ten minutes for half a
+ * megabyte of brackets), so nesting and the number of values end here, while it reads event by event.
+ */
+static int look_through(struct reader *r, const char *text, size_t bytes) {
+    yaml_parser_t parser;
+    yaml_event_t event;
+    bool end = false;
+    unsigned depth = 0, values = 0;
+    int err = 0;
+
+    if (!yaml_parser_initialize(&parser)) {
+        snprintf(r->ld->why, r->ld->why_bytes, "%s: out of memory", r->file);
+        return -ENOMEM;
+    }
+    yaml_parser_set_input_string(&parser, (const unsigned char *)text, bytes);
+    while (!err && !end) {
+        if (!yaml_parser_parse(&parser, &event)) {
+            err = yaml_failed(r, &parser, text);
+            break;
+        }
+        values++;
+        depth += event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT;
+        depth -= event.type == YAML_SEQUENCE_END_EVENT || event.type == YAML_MAPPING_END_EVENT;
+        end = event.type == YAML_STREAM_END_EVENT;
+        if (depth > MAX_DEPTH)
+            err = FAIL(r, &event, "nested more than %d deep", MAX_DEPTH);
+        else if (values > MAX_VISITS)
+            err = FAIL(r, &event, "the file has more than %d values, aliases included", MAX_VISITS);
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&parser);
+    return err;
+}
+
 static int read_text_of_file(struct loader *ld, char *file, const char *text, size_t bytes) {
     struct reader r = {.ld = ld, .file = file};
     yaml_parser_t parser;
     yaml_document_t more;
     const yaml_node_t *second;
-    int err;
+    int err = look_through(&r, text, bytes);
 
+    if (err)
+        return err;
     if (!yaml_parser_initialize(&parser)) {
         snprintf(ld->why, ld->why_bytes, "%s: out of memory", file);
         return -ENOMEM;

@@ -32,6 +32,8 @@ static const struct {
                            "caches, memory, os, check, seed"},
     {"core: &a {count: *a}\n", "t.yaml:1:7: core.count is a mapping; expected a whole number from 1 to 64 cores"},
 
+    {"[[[[[[[[[[[[[[[[[[[[[[[[", "t.yaml:1:17: nested more than 16 deep"},
+
     /* keys */
     {"core:\n  bse_cpi: 1\n", "t.yaml:2:3: unknown setting core.bse_cpi; did you mean core.base_cpi?"},
     {"cores:\n  count: 1\n", "t.yaml:1:1: unknown setting cores; did you mean core?"},
