@@ -19,7 +19,7 @@
 #include "input/live/launch.h"
 #include "input/live/ring.h"
 
-#define IDLE_MS              100
+#define IDLE_MS              64 /* after waits of 1, 2, 4, ... ms in vain */
 #define BLOCKS_BETWEEN_LOOKS 256u
 #define EXEC_NAMES           8u
 #define KILL_AFTER_MS        5000 /* a program that ignores SIGTERM */
@@ -37,6 +37,7 @@ struct live_source {
     struct launch_qemu qemu;
     char qemu_exe[PATH_MAX]; /* as /proc/PID/exe shows it */
     unsigned blocks_since_look;
+    int idle_ms;
     unsigned exec_names;
     char exec_name[EXEC_NAMES][32];
     char what[64];
@@ -164,6 +165,7 @@ static int start(struct live_source *l) {
     posix_spawn_file_actions_destroy(&actions);
     free(argv);
     l->started = error == 0;
+    l->idle_ms = 1;
     return error;
 }
 
@@ -229,25 +231,22 @@ static int live_next(struct ev_source *source, const struct ev_block **out) {
         return error;
     }
     while (!l->stopped) {
-        if (++l->blocks_since_look >= BLOCKS_BETWEEN_LOOKS || atomic_load(&l->ring->execing) > 0) {
+        bool execing = atomic_load(&l->ring->execing) > 0;
+        if (++l->blocks_since_look >= BLOCKS_BETWEEN_LOOKS || execing) {
             l->blocks_since_look = 0;
             look_at_processes(l);
         }
-        struct ev_block *b = ring_next(l->ring, 0);
-        if (!b && !l->reaped)
-            b = ring_next(l->ring, atomic_load(&l->ring->execing) > 0 ? 1 : IDLE_MS);
-        if (!b) {
-            unsigned alive = look_at_processes(l);
-            b = ring_next(l->ring, 0);
-            if (!b && alive == 0 && (atomic_load(&l->ring->installed) || l->reaped))
-                return end_of_input(l);
-            if (!b && l->reaped)
-                b = ring_next(l->ring, IDLE_MS); /* children go on without their parent */
-        }
-        if (b) {
-            *out = b;
+        *out = ring_next(l->ring, 0);
+        if (!*out)
+            *out = ring_next(l->ring, execing ? 1 : l->idle_ms);
+        if (*out) {
+            l->idle_ms = 1;
             return 1;
         }
+        l->idle_ms = l->idle_ms < IDLE_MS ? 2 * l->idle_ms : IDLE_MS;
+        unsigned alive = look_at_processes(l);
+        if (alive == 0 && (atomic_load(&l->ring->installed) || l->reaped) && atomic_load(&l->ring->fifo_count) == 0)
+            return end_of_input(l);
     }
     write_note(l);
     return 0;

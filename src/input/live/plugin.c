@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "emt/types.h"
 #include "input/live/maps.h"
 #include "input/live/qemu_abi.h"
 
@@ -25,6 +26,7 @@ EXPORTED int qemu_plugin_version = PLUGIN_ABI;
 
 struct process self;
 struct ev_block *open_block[VCPUS_MAX];
+struct pending_fetch pending_fetch[VCPUS_MAX];
 __thread unsigned calling_vcpu;
 
 /* What runs when a translated block runs, for blocks of more than one word. */
@@ -70,6 +72,10 @@ void vcpu_publish(unsigned vcpu) {
     struct vcpu *v = self.vcpu[vcpu];
     pthread_mutex_lock(&v->lock);
     struct ev_block *b = open_block[vcpu];
+    if (pending_fetch[vcpu].word != 0) {
+        b->word[b->words++] = pending_fetch[vcpu].word;
+        pending_fetch[vcpu].word = 0;
+    }
     if (b == v->scratch) {
         open_block[vcpu] = next_block(v);
     } else {
@@ -163,6 +169,26 @@ static void on_block_of_one_word(unsigned vcpu, void *udata) {
     struct ev_block *b = open_block[vcpu];
     uint32_t n = b->words;
     b->word[n] = (uint64_t)(uintptr_t)udata;
+    set_words(b, n + 1);
+    if (UNLIKELY(n + 1 >= BLOCK_FULL_WORDS))
+        block_full(vcpu);
+}
+
+/* Counts only: one word for up to 32 instructions of a page, whatever order they run in. */
+static void on_block_to_count(unsigned vcpu, void *udata) {
+    const uint64_t count_mask = (EV_FETCH_MAX - 1) << 2, word = (uint64_t)(uintptr_t)udata;
+    uint64_t before = pending_fetch[vcpu].word;
+    uint64_t count = (before & count_mask) + (word & count_mask) + 4;
+    if ((before ^ word) >> (EV_ADDRESS_SHIFT + EMT_PAGE_SHIFT) == 0 && count <= count_mask) {
+        pending_fetch[vcpu].word = (before & ~count_mask) | count;
+        return;
+    }
+    pending_fetch[vcpu].word = word;
+    if (before == 0)
+        return;
+    struct ev_block *b = open_block[vcpu];
+    uint32_t n = b->words;
+    b->word[n] = before;
     set_words(b, n + 1);
     if (UNLIKELY(n + 1 >= BLOCK_FULL_WORDS))
         block_full(vcpu);
@@ -300,7 +326,7 @@ static uint32_t fetch_words(const struct qemu_plugin_tb *tb, size_t instructions
     uint64_t first = 0;
     for (size_t i = 0; i < instructions; i++) {
         uint64_t pc = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, i));
-        if (count == EV_FETCH_MAX || (count > 0 && self.ring->fetches && (pc ^ first) / PAGE != 0)) {
+        if (count == EV_FETCH_MAX || (count > 0 && (pc ^ first) / PAGE != 0)) {
             word[words++] = ev_fetch(first, count);
             count = 0;
         }
@@ -318,8 +344,8 @@ static void attach_to_block(struct qemu_plugin_tb *tb, size_t instructions) {
     const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, instructions - 1);
     bool rep = is_repeated_string(last);
     if (words == 1 && !rep) {
-        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block_of_one_word, PLUGIN_NO_REGISTERS,
-                                             (void *)(uintptr_t)word[0]);
+        on_block_fn one = self.ring->fetches ? on_block_of_one_word : on_block_to_count;
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, one, PLUGIN_NO_REGISTERS, (void *)(uintptr_t)word[0]);
         return;
     }
     struct block_words *w = arena_take(words);
@@ -366,6 +392,7 @@ static void on_vcpu_start(uint64_t id, unsigned vcpu) {
     bool first = self.vcpus == 0;
     v->thread = ring_thread_number(self.ring);
     v->last_rep = 0;
+    pending_fetch[vcpu].word = 0;
     open_block[vcpu] = next_block(v);
     v->live = true;
     self.vcpu[vcpu] = v;
@@ -423,6 +450,7 @@ static void on_exit_of_process(uint64_t id, void *udata) {
     vcpu_publish(calling_vcpu);
     atomic_store(&self.silent, true);
     atomic_store(&self.self->state, RING_ENDED);
+    ring_hurry(self.ring);
 }
 
 /* Does `info` look as qemu_abi.h says? */

@@ -59,6 +59,15 @@ struct process {
 };
 extern struct process self;
 
+/*
+ * Fetch words not yet appended, when blocks of instructions in one page are put together (ring->fetches is false);
+ * 0: none. One cache line for each thread.
+ */
+struct pending_fetch {
+    _Alignas(64) uint64_t word;
+};
+extern struct pending_fetch pending_fetch[VCPUS_MAX];
+
 /* The block that each thread fills. Written only when it is exchanged: the threads share these lines at no cost. */
 extern struct ev_block *open_block[VCPUS_MAX];
 

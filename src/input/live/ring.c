@@ -11,7 +11,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPINS            4000u /* some 50 us: a block is filled or simulated in about that time */
 #define PRODUCER_WAIT_MS 100
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout) {
@@ -152,20 +151,14 @@ struct ev_block *ring_take(struct ring *r, const struct ring_process *p, uint32_
 
 /* Waits until few enough blocks are on their way; false when nobody reads any more. */
 static bool wait_for_room(struct ring *r) {
-    while (atomic_load(&r->in_flight) >= RING_IN_FLIGHT) {
-        for (unsigned spin = 0; spin < SPINS && atomic_load(&r->in_flight) >= RING_IN_FLIGHT; spin++)
-            __builtin_ia32_pause();
+    while (atomic_load(&r->in_flight) >= RING_IN_FLIGHT && !atomic_load(&r->detached)) {
         uint32_t seen = atomic_load(&r->room_futex);
         atomic_fetch_add(&r->producers_wait, 1);
-        if (atomic_load(&r->in_flight) >= RING_IN_FLIGHT && !atomic_load(&r->detached))
+        if (atomic_load(&r->in_flight) >= RING_IN_FLIGHT)
             futex_wait(&r->room_futex, seen, PRODUCER_WAIT_MS);
         atomic_fetch_sub(&r->producers_wait, 1);
-        if (atomic_load(&r->in_flight) < RING_IN_FLIGHT)
-            break;
-        if (!atomic_load(&r->detached) && ring_pid_gone(r->consumer))
+        if (atomic_load(&r->in_flight) >= RING_IN_FLIGHT && ring_pid_gone(r->consumer))
             atomic_store(&r->detached, 1);
-        if (atomic_load(&r->detached))
-            return false;
     }
     return !atomic_load(&r->detached);
 }
@@ -187,8 +180,12 @@ void ring_publish(struct ring *r, struct ev_block *b) {
     lock(r);
     append_published(r, index_of(r, b));
     unlock(r);
-    if (atomic_load(&r->consumer_waits))
+    if (atomic_load(&r->consumer_waits) && atomic_load(&r->fifo_count) >= RING_BATCH)
         futex_wake(&r->published_futex);
+}
+
+void ring_hurry(struct ring *r) {
+    futex_wake(&r->published_futex);
 }
 
 struct ring_process *ring_new_process(struct ring *r) {
@@ -265,8 +262,6 @@ static struct ev_block *pop(struct ring *r) {
 }
 
 struct ev_block *ring_next(struct ring *r, int timeout_ms) {
-    for (unsigned spin = 0; spin < SPINS && atomic_load(&r->fifo_count) == 0; spin++)
-        __builtin_ia32_pause();
     struct ev_block *b = pop(r);
     if (b || timeout_ms == 0)
         return b;
@@ -286,7 +281,7 @@ void ring_release(struct ring *r, const struct ev_block *b) {
     atomic_store(&r->slot[i].state, RING_FREE);
     r->free[r->free_count++] = (uint16_t)i;
     unlock(r);
-    if (atomic_load(&r->producers_wait))
+    if (atomic_load(&r->producers_wait) && atomic_load(&r->in_flight) <= RING_LOW)
         futex_wake(&r->room_futex);
 }
 

@@ -25,7 +25,9 @@
 #define RING_BLOCKS                                                                                                \
     4096u                  /* open ones (one for each thread) and those on their way; pages untouched cost nothing \
                             */
-#define RING_IN_FLIGHT 32u /* published and not yet released: 2 MiB, so that they stay in a last-level cache */
+#define RING_IN_FLIGHT 64u /* published and not yet released at most: 4 MiB */
+#define RING_LOW       40u /* so few that waiting producers are woken: not for each block */
+#define RING_BATCH     16u /* so many published that a waiting consumer is woken before its time */
 #define RING_PROCESSES 4096u  /* simulated at the same time */
 #define RING_FILES     32768u /* distinct files mapped; power of two */
 #define RING_PATH      4096u
@@ -128,6 +130,8 @@ void ring_release(struct ring *, const struct ev_block *);
 void ring_recover(struct ring *, const struct ring_process *, bool publish);
 /* Publishes without waiting for room: for the consumer's own blocks. */
 void ring_append(struct ring *, struct ev_block *);
+/* Wakes the consumer although few blocks wait for it. */
+void ring_hurry(struct ring *);
 /* Nobody will read any more: producers go on unobserved. Safe in a signal handler. */
 void ring_detach(struct ring *);
 
