@@ -6,7 +6,7 @@
 # -- the command line --
 says 2 'usage: emt COMMAND' "$emt"
 says 2 "there is no command 'rnu'; did you mean 'run'" "$emt" rnu
-says 2 'there is no option --machin; did you mean --machine' "$emt" run --machin x -- true
+says 2 'there is no option --machne; did you mean --machine' "$emt" run --machne x -- true
 says 2 '\-\-limit needs a value' "$emt" run --limit
 says 2 '\-\-limit lots: a number of accesses is wanted' "$emt" run --limit lots --workload gups
 says 2 'no input; give one of' "$emt" run
@@ -71,7 +71,7 @@ says 2 'did you mean machines' "$emt" list machine
 # -- live programs --
 if command -v qemu-x86_64 >/dev/null; then
     says 2 'no-such-program' "$emt" run -- no-such-program
-    says 2 'directory' "$emt" run -- /tmp
+    says 2 'folder|directory' "$emt" run -- /tmp
     head -c 200 /bin/true >"$tmp/cut"
     chmod +x "$tmp/cut"
     says 2 'cut' "$emt" run -- "$tmp/cut"
@@ -80,6 +80,7 @@ if command -v qemu-x86_64 >/dev/null; then
     says 2 'aarch64' "$emt" run -- "$tmp/arm"
     cp /bin/true "$tmp/x32"
     printf '\x01' | dd of="$tmp/x32" bs=1 seek=4 conv=notrunc 2>/dev/null
+    printf '\x03' | dd of="$tmp/x32" bs=1 seek=18 conv=notrunc 2>/dev/null
     says 2 '32-bit' "$emt" run -- "$tmp/x32"
     echo 'just text' >"$tmp/text"
     chmod +x "$tmp/text"
