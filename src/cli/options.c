@@ -157,22 +157,53 @@ static int take(struct cli_options *opt, int option, const char *value) {
     }
 }
 
-/* The command line as one would type it again: words with other than plain characters are quoted. */
+/* Does this word of the command line leave the results as they are? Then they do not name it. *words: with its
+ * value. */
+static bool leaves_results_alone(const char *word, int *words) {
+    static const struct {
+        const char *name;
+        int words;
+    } outputs[] = {{"--json", 2}, {"--threads", 2}, {"--output", 2}, {"-o", 2}, {"--quiet", 1}};
+
+    for (unsigned i = 0; i < sizeof(outputs) / sizeof(outputs[0]); i++) {
+        size_t n = strlen(outputs[i].name);
+
+        *words = outputs[i].words;
+        if (strcmp(word, outputs[i].name) == 0)
+            return true;
+        *words = 1;
+        if (strncmp(word, outputs[i].name, n) == 0 && word[n] == '=')
+            return true;
+    }
+    return false;
+}
+
+/* One word as one would type it: with other than plain characters it is quoted. */
+static void quote_word(FILE *f, const char *word) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,:/@%";
+    bool simple = word[0] && strspn(word, plain) == strlen(word);
+
+    fputs(simple ? " " : " '", f);
+    for (const char *p = word; *p; p++)
+        fputs(*p == '\'' ? "'\\''" : (char[]){*p, 0}, f);
+    if (!simple)
+        fputc('\'', f);
+}
+
+/* The command line that repeats the result, without what only says where it goes or how fast. */
 static void quote_command(struct cli_options *opt, int argc, char **argv) {
     FILE *f = fmemopen(opt->command, sizeof(opt->command), "w");
+    bool program = false;
+    int words;
 
     if (!f)
         return;
     fputs("emt", f);
-    for (int i = 0; i < argc; i++) {
-        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=+.,:/@%";
-        bool simple = argv[i][0] && strspn(argv[i], plain) == strlen(argv[i]);
-
-        fputs(simple ? " " : " '", f);
-        for (const char *p = argv[i]; *p; p++)
-            fputs(*p == '\'' ? "'\\''" : (char[]){*p, 0}, f);
-        if (!simple)
-            fputc('\'', f);
+    for (int i = 0; i < argc; i += words) {
+        words = 1;
+        program |= strcmp(argv[i], "--") == 0;
+        if (program || !leaves_results_alone(argv[i], &words))
+            quote_word(f, argv[i]);
     }
     fclose(f);
     opt->command[sizeof(opt->command) - 1] = '\0';
