@@ -77,7 +77,10 @@ int emt_cursor_set(struct emt_cursor *c, const struct emt_tobj *o) {
     struct emt_tobj old = c->obj;
     bool had = c->found && old.va <= o->va && o->va < old.va + old.bytes;
 
-    if (!had) {
+    /* The void that was found, or what was erased, says that nothing is there: a page fault's way. */
+    bool none = !c->found && old.bytes && old.va <= o->va && o->va + o->bytes <= old.va + old.bytes;
+
+    if (!had && !none) {
         /* The caller may set where it has not looked. */
         uint64_t va = c->va;
         had = emt_cursor_seek(c, o->va);
