@@ -2,6 +2,7 @@
 /* emt record: an input, written to a trace file with its mappings and OS events. */
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -62,6 +63,13 @@ static int copy(struct ev_source *source, struct recorder *rec, const struct cli
     return 0;
 }
 
+/* Recording a trace onto itself would empty it before it is read. */
+static bool same_file(const char *a, const char *b) {
+    struct stat sa, sb;
+
+    return a && b && stat(a, &sa) == 0 && stat(b, &sb) == 0 && sa.st_dev == sb.st_dev && sa.st_ino == sb.st_ino;
+}
+
 int cmd_record(int argc, char **argv) {
     struct cli_options opt;
     struct recorder *rec;
@@ -74,6 +82,8 @@ int cmd_record(int argc, char **argv) {
         return stop - 1;
     if (!opt.output)
         return cli_error(CLI_USAGE, "record: no -o FILE; see emt record --help");
+    if (same_file(opt.output, opt.trace))
+        return cli_error(CLI_USAGE, "record: %s is the input as well; give the recording another name", opt.output);
     struct ev_source *source = cli_open_input(&opt);
     if (!source)
         return CLI_USAGE;

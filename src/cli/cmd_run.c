@@ -59,6 +59,8 @@ static int axis_init(struct axis *a, const char *path, const char *values) {
     *a = (struct axis){.text = strdup(values), .path = path};
     if (!a->text)
         return -ENOMEM;
+    if (!values[0])
+        a->value[a->values++] = a->text;
     for (char *v = strtok_r(a->text, ",", &save); v; v = strtok_r(NULL, ",", &save)) {
         if (a->values == CLI_MAX_MACHINES)
             return -E2BIG;
@@ -87,33 +89,32 @@ static int choose_mmu(struct emt_config *cfg, const char *name) {
 /* The description of machine number `index` of the product of all axes, and what to call it. */
 static int describe(const struct cli_options *opt, const struct axis *axes, unsigned naxes, unsigned index,
                     struct emt_config *cfg, char label[64]) {
-    char why[1024], assignment[256];
+    char why[1024], varied[CLI_MAX_VARY][256], rest[64];
+    const char *assignment[CLI_MAX_SETS + CLI_MAX_VARY];
+    const char *mmu = NULL;
+    unsigned n = 0;
 
     settings_defaults(cfg);
     if (settings_load(cfg, opt->machine ? opt->machine : "default", why, sizeof(why)))
         return cli_error(-EINVAL, "%s", why);
-    for (unsigned i = 0; i < opt->nset; i++)
-        if (settings_set(cfg, opt->set[i], why, sizeof(why)))
-            return cli_error(-EINVAL, "%s", why);
+    for (; n < opt->nset; n++)
+        assignment[n] = opt->set[n];
     label[0] = '\0';
     for (unsigned i = naxes; i-- > 0; index /= axes[i].values) {
         const char *value = axes[i].value[index % axes[i].values];
-        char rest[64];
 
         if (i == 0) {
-            if (choose_mmu(cfg, value))
-                return -ENOENT;
+            mmu = value;
         } else {
-            snprintf(assignment, sizeof(assignment), "%s=%s", axes[i].path, value);
-            if (settings_set(cfg, assignment, why, sizeof(why)))
-                return cli_error(-EINVAL, "%s", why);
+            snprintf(varied[i - 1], sizeof(varied[0]), "%s=%s", axes[i].path, value);
+            assignment[n++] = varied[i - 1];
         }
         snprintf(rest, sizeof(rest), "%s", label);
-        snprintf(label, 64, "%.30s%s%.30s", value, rest[0] ? " " : "", rest);
+        snprintf(label, 64, "%.30s%s%.30s", value[0] ? value : cfg->mmu, rest[0] ? " " : "", rest);
     }
-    if (settings_check(cfg, why, sizeof(why)))
+    if (settings_apply(cfg, assignment, n, why, sizeof(why)))
         return cli_error(-EINVAL, "%s", why);
-    return 0;
+    return mmu[0] ? choose_mmu(cfg, mmu) : 0;
 }
 
 struct run {
@@ -126,9 +127,10 @@ struct run {
 
 /* The axes of the comparison: --mmu first, then each --vary. */
 static int make_axes(struct run *r, bool several) {
-    const char *mmu = r->opt.mmu ? r->opt.mmu : several ? NULL : "radix4";
+    /* Without --mmu a single machine has the one that its description names. */
+    const char *mmu = r->opt.mmu ? r->opt.mmu : "";
 
-    if (!mmu)
+    if (several && !mmu[0])
         return cli_error(-EINVAL, "compare: no --mmu A,B,...; see emt list mmus");
     if (!several && (strchr(mmu, ',') || r->opt.nvary))
         return cli_error(-EINVAL, "run: one machine only; several are compared by emt compare");
@@ -211,6 +213,9 @@ static int report(const struct run *r, const struct ev_source *source) {
         e->exit_status = source->exit_status;
         list[i] = e;
     }
+    for (unsigned i = 0; i < r->session.machines; i++)
+        if (machine_trouble(r->session.machine[i]))
+            status = cli_error(CLI_FAILED, "%s: %s", results[i].label, results[i].why_cut);
     FILE *out = r->opt.program ? stderr : stdout;
     if (!r->opt.quiet)
         report_terminal(out, list, r->session.machines, isatty(fileno(out)));

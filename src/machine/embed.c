@@ -31,9 +31,10 @@ static int configure(struct emt_config *cfg, const char *machine, const char *mm
     int err = settings_load(cfg, machine ? machine : "default", why, bytes);
     if (!err && mmu)
         snprintf(cfg->mmu, sizeof(cfg->mmu), "%s", mmu);
-    for (unsigned i = 0; !err && settings && settings[i]; i++)
-        err = settings_set(cfg, settings[i], why, bytes);
-    return err ? err : settings_check(cfg, why, bytes);
+    unsigned n = 0;
+    while (settings && settings[n])
+        n++;
+    return err ? err : settings_apply(cfg, settings, n, why, bytes);
 }
 
 struct emt *emt_new(const char *machine, const char *mmu, const char *const settings[], char *why,

@@ -133,6 +133,7 @@ void machine_result(struct machine *m, struct emt_result *r) {
     r->table_bytes_peak = m->host.table_bytes_peak;
     cycles(m, r);
     picture(m, r);
+    r->checker.on = m->checker != NULL;
     if (m->checker)
         checker_result(m->checker, &r->checker);
 }
