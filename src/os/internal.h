@@ -134,8 +134,7 @@ uint64_t fault_cache_page(struct os_process *p, const struct vma *v, uint64_t va
 bool thp_allowed(const struct os *os, const struct vma *v);
 /* A huge page for the fault at va, under a cursor over the aligned range that found nothing there. 1: no, use small
    pages; *op as for fault_handle(). */
-int thp_fault(struct os_process *p, struct emt_cursor *c, const struct vma *v, uint64_t va, bool write,
-              enum os_op *op);
+int thp_fault(struct os_process *p, struct emt_cursor *c, struct vma *v, uint64_t va, bool write, enum os_op *op);
 /* Split the huge object that answers for va, if there is one. -ENOMEM. */
 int thp_split(struct os_process *p, uint64_t va);
 /* Split a huge object that crosses `at`: before half of it is changed. -ENOMEM. */

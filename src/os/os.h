@@ -17,9 +17,25 @@ struct os_process;
 
 /* Operations that the account distinguishes. */
 enum os_op {
-    OS_FAULT_ANON, OS_FAULT_HUGE, OS_FAULT_ZERO, OS_FAULT_FILE, OS_FAULT_COW, OS_FAULT_SPURIOUS, OS_FAULT_BAD,
-    OS_MMAP, OS_MUNMAP, OS_MPROTECT, OS_MREMAP, OS_BRK, OS_MADVISE, OS_FORK, OS_EXIT, OS_EXEC,
-    OS_KHUGEPAGED, OS_SHOOTDOWN, OS_SWITCH,
+    OS_FAULT_ANON,
+    OS_FAULT_HUGE,
+    OS_FAULT_ZERO,
+    OS_FAULT_FILE,
+    OS_FAULT_COW,
+    OS_FAULT_SPURIOUS,
+    OS_FAULT_BAD,
+    OS_MMAP,
+    OS_MUNMAP,
+    OS_MPROTECT,
+    OS_MREMAP,
+    OS_BRK,
+    OS_MADVISE,
+    OS_FORK,
+    OS_EXIT,
+    OS_EXEC,
+    OS_KHUGEPAGED,
+    OS_SHOOTDOWN,
+    OS_SWITCH,
     OS_OPS
 };
 extern const char *const os_op_name[OS_OPS]; /* "fault_anon", ... as in the results */
@@ -33,19 +49,22 @@ struct os_stats {
     struct os_op_stats op[OS_OPS];
     uint64_t pages_zeroed_bytes, pages_copied_bytes;
     uint64_t huge_splits, huge_collapses, huge_fallbacks;
-    uint64_t out_of_memory;      /* faults that found no frame */
-    uint64_t segv;               /* faults outside any VMA, or against its protection */
-    uint64_t mapped_bytes[3];    /* now, by page size 4K, 2M, 1G */
+    uint64_t out_of_memory;   /* faults that found no frame */
+    uint64_t segv;            /* faults outside any VMA, or against its protection */
+    uint64_t mapped_bytes[3]; /* now, by page size 4K, 2M, 1G */
     uint64_t resident_peak_bytes;
 };
 
+/* `svc` is initialised and has no database yet; from now on its tables' frames come from this OS, which must be
+   freed after all use of the service but before emt_tsvc_fini() and emt_host_fini(). -ENOMEM, and what frames_new()
+   says. */
 int os_new(struct os **out, const struct emt_config *cfg, struct emt_tsvc *svc);
 void os_free(struct os *);
 const struct os_stats *os_stats_of(const struct os *);
 /* Peak of table bytes and the like go on; counters of operations start again. */
 void os_reset_stats(struct os *);
 
-/* A new, empty address space. -ENOMEM, -EEXIST. */
+/* A new, empty address space. -ENOMEM, -EEXIST, -EAGAIN: no free ASID. */
 int os_process_new(struct os *, uint32_t id, struct os_process **out);
 /* NULL when there is none. */
 struct os_process *os_process_find(struct os *, uint32_t id);
@@ -55,13 +74,20 @@ void os_exit(struct os_process *);
 void os_exec(struct os_process *);
 int os_fork(struct os_process *parent, uint32_t child_id, struct os_process **child);
 
-/* Files are numbers; their page cache lives as long as the OS. */
+/*
+ * Files are numbers > 0; their page cache lives as long as the OS. Called again with another size: a shorter file
+ * loses the pages beyond its end, in every mapping; a longer one has them again as they were at first. -EINVAL,
+ * -ENOMEM.
+ */
 int os_file(struct os *, uint64_t file, uint64_t bytes);
 
 /*
- * The calls of the program. Addresses are page aligned (else -EINVAL), lengths are rounded up. With MAP_FIXED, or an
- * addr other than 0 that is free, the mapping is made there; else the OS chooses and returns the address in *addr.
+ * The calls of the program. Addresses are page aligned (else -EINVAL), lengths are rounded up. With MAP_FIXED, or
+ * an addr other than 0 that is free, the mapping is made there; else the OS chooses and returns the address in
+ * *addr.
  */
+/* -EINVAL, -EEXIST (FIXED_NOREPLACE), -ENOMEM (no room, or no memory), -EBADF (no such file), -EOVERFLOW (offset).
+   MAP_HUGETLB means huge pages whatever os.thp says, small ones when there are none: there is no pool. */
 int os_mmap(struct os_process *, uint64_t *addr, uint64_t bytes, int prot, int flags, uint64_t file,
             uint64_t offset);
 int os_munmap(struct os_process *, uint64_t addr, uint64_t bytes);
@@ -82,7 +108,11 @@ int os_fault(struct os_process *, unsigned core, uint64_t va, unsigned type, uin
 int os_switch(struct os_process *, unsigned core);
 /* Background work (khugepaged) that is due when `instructions` have retired in all. */
 void os_tick(struct os *, uint64_t instructions);
-/* Cycles that hardware spent for the OS (IPIs, INVLPG), on the account of the operation now running. */
+/*
+ * Cycles that hardware spent for the OS, on the account of `op`; OS_OPS: of the operation now running. With
+ * OS_SHOOTDOWN it counts one shootdown and the initiator's instructions too. The OS itself charges one kind only,
+ * core.fault_cycles for each fault: IPIs, INVLPG and loads of the root register come through here.
+ */
 void os_charge_cycles(struct os *, enum os_op, uint64_t cycles);
 
 /*

@@ -34,8 +34,7 @@ static uint64_t huge_zero(struct os_process *p, uint64_t va) {
     return os->huge_zero_pfn;
 }
 
-int thp_fault(struct os_process *p, struct emt_cursor *c, const struct vma *v, uint64_t va, bool write,
-              enum os_op *op) {
+int thp_fault(struct os_process *p, struct emt_cursor *c, struct vma *v, uint64_t va, bool write, enum os_op *op) {
     struct os *os = p->os;
     uint64_t base = round_down(va, os->huge_bytes);
     bool zero = !write && os->cfg.os.zero_page;
@@ -56,7 +55,7 @@ int thp_fault(struct os_process *p, struct emt_cursor *c, const struct vma *v, u
         return 1;
     }
     if (!zero)
-        ((struct vma *)v)->anon = true;
+        v->anon = true;
     *op = zero ? OS_FAULT_ZERO : OS_FAULT_HUGE;
     return 0;
 }

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         .memory_bytes = memory_bytes[data[0] >> 4 & 3],
         .nodes = 1 + (data[0] >> 6 & 1),
         .fault_around_pages = data[0] & 64 ? 1 : 16,
-        .verify_every = 16,
+        .verify_every = 64,
     };
     if (oracle_run(&setup, data + 1, size - 1, NULL))
         abort();

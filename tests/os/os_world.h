@@ -17,6 +17,7 @@
 #define AT   0x10000000ull
 
 struct os_world {
+    const struct emt_arch *arch; /* NULL: radix4 */
     struct emt_config cfg;
     struct emt_host host;
     struct emt_tsvc svc;
@@ -44,7 +45,8 @@ static inline void world_init(struct os_world *w, uint64_t memory_bytes) {
 
 static inline void world_start(struct os_world *w) {
     assert_int_equal(emt_host_init(&w->host, w->cfg.memory.bytes), 0);
-    assert_int_equal(emt_tsvc_init(&w->svc, emt_arch_find("radix4"), &w->host, w->cfg.basic_only), 0);
+    assert_int_equal(
+        emt_tsvc_init(&w->svc, w->arch ? w->arch : emt_arch_find("radix4"), &w->host, w->cfg.basic_only), 0);
     assert_int_equal(os_new(&w->os, &w->cfg, &w->svc), 0);
     os_track_content(w->os);
     assert_int_equal(os_process_new(w->os, 1, &w->p), 0);

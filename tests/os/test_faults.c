@@ -317,6 +317,88 @@ static void contiguity(void **state) {
     world_end(&w);
 }
 
+/* ---- an architecture that restricts frames: radix4, where page n may have frames 8 * (n % 64) and the next 7 ----
+ */
+
+static int place_kind;
+
+static void picky_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
+    emt_arch_find("radix4")->driver->tsvc_caps(svc, caps);
+    caps->places = true;
+}
+
+static void picky_place(struct emt_tdb *tdb, const struct emt_place_query *q, struct emt_place *out) {
+    (void)tdb;
+    out->kind = place_kind;
+    out->runs = 1;
+    out->run[0].pfn = 8192 + 8 * (q->va / PAGE % 64);
+    out->run[0].frames = 8;
+    assert_true(q->free_frames(q->ctx, out->run[0].pfn, 8) <= 8);
+}
+
+static void placement(void **state) {
+    struct emt_driver_ops ops = *emt_arch_find("radix4")->driver;
+    struct emt_arch arch = *emt_arch_find("radix4");
+    struct os_world w;
+
+    (void)state;
+    ops.tsvc_caps = picky_caps;
+    ops.place = picky_place;
+    arch.driver = &ops;
+    for (place_kind = EMT_PLACE_PREFER; place_kind <= EMT_PLACE_REQUIRE; place_kind++) {
+        world_init(&w, 64 * MIB);
+        w.arch = &arch;
+        world_start(&w);
+        world_map(w.p, AT, 1024 * PAGE, RW, ANON, 0);
+        for (unsigned i = 0; i < 9; i++) { /* nine pages that want the same eight frames */
+            uint64_t va = AT + (3 + 64 * i) * PAGE;
+            struct emt_tobj o;
+            int got = os_fault(w.p, 0, va, EMT_STORE, 0);
+
+            assert_int_equal(got, i == 8 && place_kind == EMT_PLACE_REQUIRE ? -ENOMEM : 0);
+            if (got)
+                continue;
+            assert_int_equal(emt_tdb_find(&w.p->tdb, va, &o), 0);
+            uint64_t pfn = tobj(w.os, &o, EMT_ATTR_PFN);
+            assert_int_equal(pfn / 8 == 1024 + 3, i < 8);
+        }
+        world_end(&w);
+    }
+}
+
+static void accounts(void **state) {
+    struct os_world w;
+
+    (void)state;
+    world_init(&w, 64 * MIB);
+    world_start(&w);
+    const struct os_stats *s = os_stats_of(w.os);
+    world_map(w.p, AT, 2 * HUGE, RW, ANON | ABI_MAP_HUGETLB, 0); /* huge although os.thp says never */
+    assert_int_equal(world_touch(w.p, AT, 2 * HUGE, EMT_STORE), 2);
+    os_charge_cycles(w.os, OS_SHOOTDOWN, 500);
+    os_charge_cycles(w.os, OS_SHOOTDOWN, 700);
+    assert_int_equal(s->op[OS_SHOOTDOWN].calls, 2);
+    assert_int_equal(s->op[OS_SHOOTDOWN].extra_cycles, 1200);
+    assert_int_equal(s->op[OS_SHOOTDOWN].instructions, 2 * w.cfg.os.cost[OS_COST_SHOOTDOWN]);
+    os_reset_stats(w.os);
+    assert_int_equal(s->op[OS_FAULT_HUGE].calls + s->op[OS_MMAP].calls, 0);
+    assert_int_equal(s->mapped_bytes[1], 2 * HUGE);
+    assert_int_equal(s->resident_peak_bytes, 2 * HUGE);
+    /* Looking is not charged. */
+    uint64_t reads = w.host.table_reads, content;
+    struct os_contiguity c;
+    os_contiguity(w.p, &c);
+    assert_int_equal(os_content(w.p, AT, &content), 0);
+    assert_int_equal(os_verify(w.os), 0);
+    assert_int_equal(w.host.table_reads, reads);
+    /* Every operation and cost has a name. */
+    for (unsigned i = 0; i < OS_OPS; i++)
+        assert_non_null(os_op_name[i]);
+    for (unsigned i = 0; i < os_cost_count; i++)
+        assert_true(os_cost_table[i].name && os_cost_table[i].instructions && os_cost_table[i].source);
+    world_end(&w);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_pages),
@@ -330,6 +412,8 @@ int main(void) {
         cmocka_unit_test(out_of_memory),
         cmocka_unit_test(numa_nodes),
         cmocka_unit_test(contiguity),
+        cmocka_unit_test(placement),
+        cmocka_unit_test(accounts),
     };
     return cmocka_run_group_tests_name("os/faults", tests, NULL, NULL);
 }
