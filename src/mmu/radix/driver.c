@@ -315,11 +315,9 @@ static bool prune(struct emt_tdb *tdb, struct path *path, uint64_t first, uint64
         const unsigned hi = last - base < span ? radix_index(last, level) : RADIX_ENTRIES - 1;
         unsigned lo = 0;
 
-        /* An entry that begins before `first` may hold something in front of it, unless it is the path's own. */
+        /* An entry that begins before `first` may hold something in front of it. */
         if (first > base)
             lo = (unsigned)((first - base + radix_bytes(level) - 1) >> radix_shift(level));
-        if (lo > hi)
-            lo = hi;
         const uint64_t table = path_table(tdb, path, level);
         if (!table_void(tdb, table, lo, hi))
             break;
