@@ -226,6 +226,7 @@ int os_switch(struct os_process *p, unsigned core) {
     account_begin(os, OS_SWITCH);
     account_cost(os, OS_COST_SWITCH, 1);
     int err = emt_tsvc_switch(os->svc, core, &p->tdb);
+    os->stats.op[OS_SWITCH].extra_cycles += os->cfg.core.switch_cycles;
     account_end(os);
     return err;
 }

@@ -110,8 +110,8 @@ int os_switch(struct os_process *, unsigned core);
 void os_tick(struct os *, uint64_t instructions);
 /*
  * Cycles that hardware spent for the OS, on the account of `op`; OS_OPS: of the operation now running. With
- * OS_SHOOTDOWN it counts one shootdown and the initiator's instructions too. The OS itself charges one kind only,
- * core.fault_cycles for each fault: IPIs, INVLPG and loads of the root register come through here.
+ * OS_SHOOTDOWN it counts one shootdown and the initiator's instructions too. The OS itself charges
+ * core.fault_cycles for each fault and core.switch_cycles for each switch: IPIs and INVLPG come through here.
  */
 void os_charge_cycles(struct os *, enum os_op, uint64_t cycles);
 

@@ -30,6 +30,7 @@ static inline void world_init(struct os_world *w, uint64_t memory_bytes) {
     *w = (struct os_world){0};
     w->cfg.core.count = 1;
     w->cfg.core.fault_cycles = 1000;
+    w->cfg.core.switch_cycles = 200;
     w->cfg.memory.bytes = memory_bytes;
     w->cfg.memory.nodes = 1;
     w->cfg.os.zero_page = true;

@@ -375,6 +375,10 @@ static void accounts(void **state) {
     const struct os_stats *s = os_stats_of(w.os);
     world_map(w.p, AT, 2 * HUGE, RW, ANON | ABI_MAP_HUGETLB, 0); /* huge although os.thp says never */
     assert_int_equal(world_touch(w.p, AT, 2 * HUGE, EMT_STORE), 2);
+    assert_int_equal(os_switch(w.p, 0), 0);
+    assert_int_equal(os_switch(w.p, 0), 0); /* is there already: free */
+    assert_int_equal(s->op[OS_SWITCH].calls, 1);
+    assert_int_equal(s->op[OS_SWITCH].extra_cycles, 200);
     os_charge_cycles(w.os, OS_SHOOTDOWN, 500);
     os_charge_cycles(w.os, OS_SHOOTDOWN, 700);
     assert_int_equal(s->op[OS_SHOOTDOWN].calls, 2);
