@@ -11,17 +11,48 @@ bool emt_huge_possible(struct emt_tdb *tdb, uint64_t va, uint64_t bytes) {
     return (caps.page_sizes & bytes) && (va & (bytes - 1)) == 0;
 }
 
+/* Erase all under the cursor's range; saved[] gets what was there, A and D final. */
+static int erase_all(struct emt_cursor *c, struct emt_tobj *saved, size_t *n) {
+    int err = 0;
+
+    c->va = c->start;
+    for (*n = 0; emt_cursor_next(c); (*n)++) {
+        err = emt_cursor_erase(c);
+        if (err)
+            break;
+        saved[*n] = c->obj;
+    }
+    return err;
+}
+
+/*
+ * What was there is kept until the huge object stands, and comes back when there is no memory for its tables: the
+ * flush has returned the tables that the small ones had, so there is room for them.
+ */
 static int default_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, struct emt_gather *g) {
+    struct emt_tobj *saved = NULL;
     struct emt_cursor c;
+    size_t n = 0;
     int err = emt_cursor_open(&c, tdb, huge->va, huge->va + huge->bytes, g);
 
     if (err)
         return err;
-    while (!err && emt_cursor_next(&c))
-        err = emt_cursor_erase(&c);
+    while (emt_cursor_next(&c))
+        n++;
+    if (n && !(saved = emt_state_alloc(tdb->svc->host, n * sizeof(*saved))))
+        err = -ENOMEM;
+    if (!err && n)
+        err = erase_all(&c, saved, &n);
     if (!err)
         err = emt_cursor_set(&c, huge);
+    if (err && saved) {
+        emt_gather_flush(tdb, g);
+        for (size_t i = 0; i < n; i++)
+            emt_tdb_update(tdb, &saved[i]);
+    }
     emt_cursor_close(&c);
+    if (saved)
+        emt_state_free(tdb->svc->host, saved);
     return err;
 }
 
@@ -40,6 +71,11 @@ static int piece(const struct emt_tsvc *svc, const struct emt_tobj *huge, uint64
     static const enum emt_attr kept[] = {EMT_ATTR_WRITE,  EMT_ATTR_EXEC,     EMT_ATTR_USER,
                                          EMT_ATTR_GLOBAL, EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY,
                                          EMT_ATTR_CACHE,  EMT_ATTR_PKEY,     EMT_ATTR_SOFT};
+    const uint64_t swap = emt_tobj_get(svc, huge, EMT_ATTR_SWAP);
+
+    /* The pieces' slots of a huge page in swap lie side by side. */
+    if (swap)
+        return emt_tobj_init_swap(svc, out, huge->va + i * bytes, bytes, swap + i * (bytes >> EMT_PAGE_SHIFT));
     uint64_t pfn = emt_tobj_get(svc, huge, EMT_ATTR_PFN);
     int err = emt_tobj_init(svc, out, huge->va + i * bytes, pfn + i * (bytes >> EMT_PAGE_SHIFT), bytes, 0);
 

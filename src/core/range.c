@@ -195,11 +195,15 @@ static int moved(const struct emt_tsvc *svc, const struct emt_tobj *o, uint64_t 
     return err;
 }
 
-/* Undo for a move that ran out of memory half way: whatever reached the destination goes back. */
-static void move_back(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes) {
+/*
+ * Undo for a move that ran out of memory half way: whatever reached the destination goes back. The flush returns
+ * the tables that the source has lost, so there is room for them.
+ */
+static void move_back(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
     struct emt_cursor c;
     struct emt_tobj back;
 
+    emt_gather_flush(tdb, g);
     if (emt_cursor_open(&c, tdb, to, to + bytes, NULL))
         return;
     while (emt_cursor_next(&c)) {
@@ -231,7 +235,7 @@ static int default_move(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_
     }
     emt_cursor_close(&c);
     if (err)
-        move_back(tdb, from, to, bytes);
+        move_back(tdb, from, to, bytes, g);
     return err;
 }
 
