@@ -19,6 +19,7 @@ static const struct command commands[] = {
     {"list", cmd_list, "list the architectures, machines, workloads or settings there are"},
     {"record", cmd_record, "write an input to a compact trace file"},
     {"report", cmd_report, "make an HTML page of results"},
+    {"check", cmd_check, "prove architectures: the conformance kit"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
