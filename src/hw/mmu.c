@@ -212,7 +212,7 @@ static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
         return;
     struct tlb_entry old, *e = insert(m, t, p, va, (unsigned)class, &old);
     if (!m->no_hint)
-        m->hint[kind][(va >> 12) % MMU_HINTS] = e;
+        m->hint[kind][mmu_hint_of(va)] = e;
 }
 
 /* The level's entry that answers for va and allows the access; one that does not allow it is dropped. */
@@ -266,7 +266,7 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
     if (e) {
         tlb_touch(t, e);
         if (!m->no_hint)
-            m->hint[kind][(va >> 12) % MMU_HINTS] = e;
+            m->hint[kind][mmu_hint_of(va)] = e;
         out->pa = tlb_pa(e, va);
         return;
     }
@@ -296,7 +296,7 @@ void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_transla
 struct tlb_entry *mmu_l1_entry(struct mmu *m, uint64_t va, unsigned type) {
     enum mmu_kind kind = mmu_kind_of(type);
     uint64_t key = tlb_key(m->asid_key, va);
-    struct tlb_entry *e = m->hint[kind][(va >> 12) % MMU_HINTS];
+    struct tlb_entry *e = m->hint[kind][mmu_hint_of(va)];
     if (tlb_match(e, key))
         return e;
     e = NULL;

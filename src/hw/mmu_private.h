@@ -10,7 +10,7 @@
 #include "hw/mmu_cache.h"
 #include "hw/tlb.h"
 
-#define MMU_HINTS 256 /* by VPN modulo this */
+#define MMU_HINTS 256 /* a power of two */
 
 enum mmu_kind { MMU_DATA, MMU_FETCH, MMU_KINDS };
 
@@ -52,13 +52,21 @@ struct mmu_shared {
     struct mmu *core[CFG_MAX_CORES];
 };
 
+/* Arrays that lie a power of two apart are common and used together: the VPN's upper bits keep them apart here. */
+static inline unsigned mmu_hint_of(uint64_t va) {
+    return (unsigned)(va >> 12 ^ va >> 19 ^ va >> 25) % MMU_HINTS;
+}
+
 static inline enum mmu_kind mmu_kind_of(unsigned type) {
     return type == EMT_FETCH ? MMU_FETCH : MMU_DATA;
 }
 
 /* What an entry must allow. A store also needs the dirty bit: the first one to a clean page walks and sets it. */
 static inline uint64_t mmu_needs(unsigned type) {
-    return type == EMT_STORE ? TLB_WRITE | TLB_DIRTY : type == EMT_FETCH ? TLB_EXEC : 0;
+    /* No branch: loads and stores alternate in ways that the host cannot predict. */
+    uint64_t store = -(uint64_t)(type == EMT_STORE), fetch = -(uint64_t)(type == EMT_FETCH);
+
+    return (store & (TLB_WRITE | TLB_DIRTY)) | (fetch & TLB_EXEC);
 }
 
 /*
@@ -66,7 +74,7 @@ static inline uint64_t mmu_needs(unsigned type) {
  * means that mmu_translate() must do it; nothing has changed then. Pass a constant `type`.
  */
 static inline bool mmu_translate_fast(struct mmu *m, uint64_t va, unsigned type, uint64_t *pa) {
-    struct tlb_entry *e = m->hint[mmu_kind_of(type)][(va >> 12) % MMU_HINTS];
+    struct tlb_entry *e = m->hint[mmu_kind_of(type)][mmu_hint_of(va)];
     if (__builtin_expect(!tlb_match(e, tlb_key(m->asid_key, va)), 0))
         return false;
     uint64_t needs = mmu_needs(type);

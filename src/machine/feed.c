@@ -82,7 +82,8 @@ static inline __attribute__((always_inline)) void data(struct machine *m, struct
 
 void machine_count(struct machine *m, unsigned type) {
     m->accesses += type != EMT_FETCH;
-    *(type == EMT_LOAD ? &m->loads : type == EMT_STORE ? &m->stores : &m->fetches) += 1;
+    m->stores += type == EMT_STORE;
+    m->fetches += type == EMT_FETCH;
 }
 
 void machine_data(struct machine *m, uint64_t pa, unsigned type) {
@@ -95,29 +96,31 @@ static inline __attribute__((always_inline)) void piece(struct machine *m, struc
                                                         unsigned type, bool dependent, bool caches, bool check) {
     uint64_t pa;
 
-    if (__builtin_expect(!mmu_translate_fast(c->mmu, va, type, &pa), 0)) {
+    if (__builtin_expect(!mmu_translate_fast(c->mmu, va, type, caches || check ? &pa : NULL), 0)) {
         if (machine_slow(m, c, va, type, &pa))
             return;
     } else if (check) {
         checker_check(m->checker, c->mmu, c->mmu->asid, va, type, &(struct mmu_translation){.pa = pa});
     }
-    if (caches && type != EMT_FETCH)
+    if (caches)
         data(m, c, pa, type == EMT_STORE, dependent);
 }
 
 /* A load or store; one that crosses into the next page is two translations. */
 static inline __attribute__((always_inline)) void access_word(struct machine *m, struct core *c, uint64_t w,
-                                                              unsigned type, bool caches, bool check) {
-    uint64_t va = ev_address(w);
-    unsigned last = (unsigned)(va & PAGE_MASK) + ev_size_bytes(w) - 1;
+                                                              bool caches, bool check) {
+    uint64_t va = ev_address(w), last = va + ev_size_bytes(w) - 1;
+    unsigned type = w & EV_STORE;
 
     piece(m, c, va, type, w & EV_DEPENDENT, caches, check);
-    if (__builtin_expect(last > PAGE_MASK, 0))
-        piece(m, c, (va | PAGE_MASK) + 1, type, w & EV_DEPENDENT, caches, check);
+    if (__builtin_expect((va ^ last) >> EMT_PAGE_SHIFT, 0))
+        piece(m, c, last & ~PAGE_MASK, type, w & EV_DEPENDENT, caches, check);
 }
 
 /* At stop_at: statistics begin, or the limit is reached. true: stop. */
 static bool window_edge(struct machine *m) {
+    if (m->accesses < m->stop_at)
+        return false;
     if (!m->counting) {
         machine_begin_counting(m);
         if (m->accesses < m->stop_at)
@@ -127,47 +130,59 @@ static bool window_edge(struct machine *m) {
     return true;
 }
 
+/* An OS event at w[-1]. Returns how many words it took, or a negative errno value. */
+static int event(struct machine *m, struct core *c, uint64_t word, const uint64_t *w, const uint64_t *end) {
+    unsigned n = ev_operands(word);
+
+    if (ev_kind_of(word) >= EV_COUNT || n != ev_operand_count[ev_kind_of(word)] || n > (size_t)(end - w))
+        return -EBADMSG;
+    int err = machine_event(m, c->running, ev_kind_of(word), w);
+    return err ? err : (int)n;
+}
+
+/*
+ * Words until the end of the block, or until the process is gone: what its thread still had to say goes with it.
+ * `edge`: the window of statistics begins or ends somewhere in this block, so each access has to look.
+ */
 static inline __attribute__((always_inline)) int feed(struct machine *m, struct core *c, const struct ev_block *b,
-                                                      bool caches, bool check) {
+                                                      bool caches, bool check, bool edge) {
     const uint64_t *w = b->word, *end = b->word + b->words;
 
-    while (w < end && !m->done) {
+    while (w < end) {
         uint64_t word = *w++;
+        unsigned kind = word & EV_KIND_MASK;
 
-        switch (word & EV_KIND_MASK) {
-        case EV_LOAD:
-        case EV_STORE:
-            if (__builtin_expect(m->accesses == m->stop_at, 0) && window_edge(m))
+        if (kind <= EV_STORE) {
+            if (edge && window_edge(m))
                 return 0;
             m->accesses++;
-            if (word & EV_STORE) {
-                m->stores++;
-                access_word(m, c, word, EMT_STORE, caches, check);
-            } else {
-                m->loads++;
-                access_word(m, c, word, EMT_LOAD, caches, check);
-            }
+            m->stores += kind;
+            access_word(m, c, word, caches, check);
             w += (word & EV_HAS_PC) != 0;
-            break;
-        case EV_FETCH:
+        } else if (kind == EV_FETCH) {
             c->instructions += ev_instructions(word);
             m->fetches++;
             piece(m, c, ev_address(word), EMT_FETCH, false, false, check);
-            break;
-        default: {
-            unsigned n = ev_operands(word);
-            if (ev_kind_of(word) >= EV_COUNT || n != ev_operand_count[ev_kind_of(word)] || n > (size_t)(end - w))
-                return -EBADMSG;
-            int err = machine_event(m, c->running, ev_kind_of(word), w);
-            if (err)
-                return err;
+        } else {
+            int n = event(m, c, word, w, end);
+            if (n < 0)
+                return n;
             w += n;
-            if (!c->running)
-                return 0; /* the process is gone, and with it what its thread still had to say */
-        }
+            if (!c->running || m->done)
+                return 0;
         }
     }
     return 0;
+}
+
+/* The version of feed() for this machine and block. */
+static int feed_block(struct machine *m, struct core *c, const struct ev_block *b) {
+    if (m->stop_at - m->accesses <= b->words)
+        return m->caches ? feed(m, c, b, true, m->checker != NULL, true)
+                         : feed(m, c, b, false, m->checker != NULL, true);
+    if (m->checker)
+        return m->caches ? feed(m, c, b, true, true, false) : feed(m, c, b, false, true, false);
+    return m->caches ? feed(m, c, b, true, false, false) : feed(m, c, b, false, false, false);
 }
 
 int machine_dispatch(struct machine *m, uint32_t process, uint32_t thread) {
@@ -202,10 +217,7 @@ int machine_feed(struct machine *m, const struct ev_block *b) {
     if (err)
         return err;
     struct core *c = &m->core[m->current];
-    if (m->caches)
-        err = m->checker ? feed(m, c, b, true, true) : feed(m, c, b, true, false);
-    else
-        err = m->checker ? feed(m, c, b, false, true) : feed(m, c, b, false, false);
+    err = feed_block(m, c, b);
     os_tick(m->os, machine_instructions(m));
     __atomic_store_n(&m->shown, m->accesses, __ATOMIC_RELAXED);
     return err;

@@ -27,20 +27,20 @@ static uint64_t table_access(void *hw, uint64_t pa, bool write) {
 static void flush(void *hw, const struct emt_flush *f) {
     struct machine *m = hw;
     uint16_t asid = f->tdb ? f->tdb->asid : 0;
-    uint64_t cycles = 0;
-    unsigned targets = 0;
+    unsigned targets = 0, local = 0;
 
     for (unsigned i = 0; i < m->cfg.core.count; i++) {
         unsigned single = mmu_flush(m->core[i].mmu, asid, f);
 
         if (i == m->current)
-            cycles += (uint64_t)(single ? single : 1) * m->cfg.core.invlpg_cycles;
+            local = single ? single : 1;
         else if (f->kind == EMT_FLUSH_ALL || emt_tsvc_current(&m->svc, i) == f->tdb)
             targets++;
     }
+    os_charge_cycles(m->os, OS_OPS, (uint64_t)local * m->cfg.core.invlpg_cycles);
     if (targets)
-        cycles += m->cfg.core.ipi_cycles + (uint64_t)targets * m->cfg.core.ipi_target_cycles;
-    os_charge_cycles(m->os, OS_SHOOTDOWN, cycles);
+        os_charge_cycles(m->os, OS_SHOOTDOWN,
+                         m->cfg.core.ipi_cycles + (uint64_t)targets * m->cfg.core.ipi_target_cycles);
 }
 
 static void load_root(void *hw, unsigned cpu, uint16_t asid, const struct emt_root *root) {
@@ -168,7 +168,8 @@ void machine_begin_counting(struct machine *m) {
     if (m->caches)
         cache_system_reset_counts(m->caches);
     os_reset_stats(m->os);
-    m->loads = m->stores = m->fetches = 0;
+    m->stores = m->fetches = 0;
+    m->accesses_before = m->accesses;
     m->instructions_before = machine_instructions(m);
     m->counting = true;
     m->stop_at = m->limit ? m->skip + m->limit : ~0ull;

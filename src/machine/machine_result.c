@@ -116,7 +116,7 @@ void machine_result(struct machine *m, struct emt_result *r) {
     memset(r, 0, sizeof(*r));
     r->cfg = m->cfg;
     r->instructions = machine_instructions(m) - m->instructions_before;
-    r->loads = m->loads;
+    r->loads = m->accesses - m->accesses_before - m->stores;
     r->stores = m->stores;
     r->fetches = m->fetches;
     r->unknown_accesses = m->unknown_accesses;
