@@ -74,7 +74,8 @@ void vcpu_publish(unsigned vcpu) {
     pthread_mutex_lock(&v->lock);
     struct ev_block *b = open_block[vcpu];
     if (pending_fetch[vcpu].word != 0) {
-        b->word[b->words++] = pending_fetch[vcpu].word;
+        b->word[b->words] = pending_fetch[vcpu].word;
+        set_words(b, b->words + 1);
         pending_fetch[vcpu].word = 0;
     }
     if (b == v->scratch) {
@@ -171,7 +172,9 @@ static void on_access_with_pc(unsigned vcpu, uint32_t info, uint64_t va, void *u
  */
 static void on_block_and_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
     struct ev_block *b = open_block[vcpu];
-    b->word[b->words++] = (uint64_t)(uintptr_t)udata;
+    uint32_t n = b->words;
+    b->word[n] = (uint64_t)(uintptr_t)udata;
+    set_words(b, n + 1);
     append_access(vcpu, info, va, false, 0);
 }
 
