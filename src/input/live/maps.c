@@ -136,6 +136,28 @@ static void measure_vdso(struct image *image, uint64_t guest_base) {
             image->vdso_bytes = (p[i].p_vaddr + p[i].p_memsz + PAGE - 1) & -(uint64_t)PAGE;
 }
 
+/*
+ * The emulator keeps its CPU's global descriptor table in the program's address space, and reads it when a signal
+ * handler returns. It is a page of zeros but for user data and code, entries 5 and 6 (Linux's __USER_DS and
+ * __USER_CS).
+ */
+static bool has_descriptors(const struct mapping *m, void *context) {
+    struct stack_search *s = context;
+    if (!m->readable || !m->writable || !m->private || m->inode != 0 || m->end - m->start > 16 * PAGE)
+        return false;
+    for (uint64_t page = m->start; page < m->end; page += PAGE) {
+        const uint64_t *entry = (const uint64_t *)(uintptr_t)page;
+        bool match = entry[5] != 0 && entry[6] != 0;
+        for (unsigned i = 0; i < PAGE / sizeof(*entry) && match; i++)
+            match = i == 5 || i == 6 || entry[i] == 0;
+        if (match) {
+            s->image->descriptors = page - s->guest_base;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool image_find(struct image *out, const char *program, uint64_t guest_base) {
     memset(out, 0, sizeof(*out));
     if (!find_file(&out->program, program, guest_base))
@@ -145,6 +167,7 @@ bool image_find(struct image *out, const char *program, uint64_t guest_base) {
         all = find_file(&out->interpreter, out->program.elf.interpreter, guest_base);
     struct stack_search s = {out, guest_base, out->program.elf.headers_va + out->program.bias};
     all = each_mapping(is_stack, &s) && all;
+    each_mapping(has_descriptors, &s);
     measure_vdso(out, guest_base);
     return all;
 }

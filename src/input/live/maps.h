@@ -18,6 +18,7 @@ struct image_file {
 struct image {
     struct image_file program, interpreter; /* interpreter.found is false for a static program */
     uint64_t stack_low, stack_end;          /* page of the stack pointer at entry; end, exclusive; 0: not found */
+    uint64_t descriptors;                   /* page with the emulated CPU's segment descriptors; 0: not found */
     uint64_t vdso, vdso_bytes;              /* 0: none */
 };
 

@@ -263,6 +263,8 @@ static void emit_image(unsigned vcpu, const struct image *image) {
         emit_file_in_memory(vcpu, &image->program);
     if (image->interpreter.found)
         emit_file_in_memory(vcpu, &image->interpreter);
+    if (image->descriptors != 0)
+        EMIT(vcpu, EV_MMAP, image->descriptors, PAGE, 1 /* r-- */, 0x22, 0, 0);
     if (image->vdso_bytes > 0)
         EMIT(vcpu, EV_MMAP, image->vdso, image->vdso_bytes, 5 /* r-x */, 0x22 /* private, anonymous */, 0, 0);
     if (image->stack_end == 0)
