@@ -165,7 +165,7 @@ int check_arch(const struct emt_arch *arch, const struct check_options *options,
     if (!s.text)
         return -ENOMEM;
     int err = ask_traits(&s);
-    for (unsigned part = 0; !err && s.traits.nsizes && part < CHECK_THREADS; part++)
+    for (unsigned part = 0; !err && s.traits.nsizes && part < CHECK_PARTS; part++)
         if (options->parts & 1u << part)
             err = run_part(&s, part);
     if (options->progress)

@@ -215,13 +215,18 @@ static void move_back(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t 
     emt_cursor_close(&c);
 }
 
+static unsigned ad_of(const struct emt_tsvc *svc, const struct emt_tobj *o) {
+    return (emt_tobj_get(svc, o, EMT_ATTR_ACCESSED) ? EMT_AGE_ACCESSED : 0) |
+           (emt_tobj_get(svc, o, EMT_ATTR_DIRTY) ? EMT_AGE_DIRTY : 0);
+}
+
 /*
  * The destination gets each object before the source loses it, so that running out of memory loses none. Nobody
  * uses the destination yet.
  */
 static int default_move(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
     struct emt_cursor c;
-    struct emt_tobj o;
+    struct emt_tobj o, final;
     int err = emt_cursor_open(&c, tdb, from, from + bytes, g);
 
     if (err)
@@ -232,6 +237,11 @@ static int default_move(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_
             err = emt_tdb_update(tdb, &o);
         if (!err)
             err = emt_cursor_erase(&c);
+        /* c.obj is now the removed copy, with what walkers did until the end. */
+        if (!err)
+            err = moved(tdb->svc, &c.obj, c.obj.va - from + to, &final);
+        if (!err && ad_of(tdb->svc, &final) != ad_of(tdb->svc, &o))
+            err = emt_tdb_update(tdb, &final);
     }
     emt_cursor_close(&c);
     if (err)
