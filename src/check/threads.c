@@ -60,7 +60,8 @@ struct version {
 struct walker {
     struct race *race;
     uint64_t random, walks;
-    uint32_t lock; /* held during a walk, and by who loads the root */
+    uint32_t lock;   /* held during a walk, and by who loads the root */
+    uint32_t wanted; /* somebody waits for the lock: no further walk, spin locks are not fair */
     struct emt_root root;
     pthread_t thread;
 };
@@ -130,6 +131,8 @@ static bool port_update(struct emt_port *port, uint64_t pa, uint64_t expected, u
 static int walk(struct walker *me, const struct emt_access *a, struct emt_walk *out) {
     struct port port = {.ops = {.fetch = port_fetch, .update = port_update}, .race = me->race};
 
+    while (LOAD(me->wanted))
+        sched_yield();
     emt_lock(&me->lock);
     int err = me->race->w.arch->walker->walk(me->race->w.arch, &me->root, a, &port.ops, out);
     emt_unlock(&me->lock);
@@ -481,25 +484,31 @@ static bool change(struct race *r) {
 
 /* ---- from the beginning to the end ---- */
 
+/* Between two walks of a walker; with a new root, or with none. */
+static void interrupt(struct walker *walker, const struct emt_root *root) {
+    STORE(walker->wanted, 1);
+    emt_lock(&walker->lock);
+    if (root)
+        walker->root = *root;
+    emt_unlock(&walker->lock);
+    STORE(walker->wanted, 0);
+}
+
 static void on_load_root(void *hw, unsigned cpu, uint16_t asid, const struct emt_root *root) {
     struct race *r = (struct race *)hw; /* the world is its first member */
 
     (void)asid;
     if (cpu >= WALKERS)
         return;
-    emt_lock(&r->walker[cpu].lock);
-    r->walker[cpu].root = *root;
-    emt_unlock(&r->walker[cpu].lock);
+    interrupt(&r->walker[cpu], root);
 }
 
 /* Whoever was in a walk has left it when this returns. */
 static void wait_readers(void *readers) {
     struct race *r = readers;
 
-    for (unsigned i = 0; i < WALKERS; i++) {
-        emt_lock(&r->walker[i].lock);
-        emt_unlock(&r->walker[i].lock);
-    }
+    for (unsigned i = 0; i < WALKERS; i++)
+        interrupt(&r->walker[i], NULL);
 }
 
 static bool prepare(struct race *r) {
