@@ -212,7 +212,7 @@ static void quote_command(struct cli_options *opt, int argc, char **argv) {
 int cli_parse(struct cli_options *opt, int argc, char **argv, const char *command, void (*help)(FILE *)) {
     int option;
 
-    *opt = (struct cli_options){.live.children = LIVE_CHILDREN_SIMULATE, .live.fetches = true};
+    *opt = (struct cli_options){.live.children = LIVE_CHILDREN_SIMULATE};
     quote_command(opt, argc, argv);
     optind = 1;
     opterr = 0;

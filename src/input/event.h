@@ -10,8 +10,9 @@
  *     | operands (8)     | event (8)            |                 |k=3| event      lg2: log2 of size in bytes
  *     +-----------------------------------------+-----------------+---+
  *
- * A fetch word stands for 1 to 32 instructions one after the other in one 4 KiB page, executed before the loads
- * and stores that follow it. An event word is followed by its operands, one word each.
+ * A fetch word stands for 1 to 32 instructions that run one after the other in one 4 KiB page, the first of them at
+ * this address; the loads and stores up to the next fetch word are theirs. An event word is followed by its
+ * operands, one word each.
  */
 #ifndef EMT_INPUT_EVENT_H
 #define EMT_INPUT_EVENT_H

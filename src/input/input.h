@@ -11,9 +11,6 @@
 enum live_children { LIVE_CHILDREN_SIMULATE, LIVE_CHILDREN_IGNORE };
 struct live_options {
     enum live_children children;
-    /* Each run of instructions where it is executed (default true); else one word for up to 32 instructions of a page
-     * in whatever order: exact for counts and pages, not for cache lines, and fewer words. */
-    bool fetches;
     const char *qemu; /* path of qemu-x86_64, NULL: found in PATH */
 };
 int live_open(struct ev_source **out, char *const argv[], const struct live_options *opt, char *why, size_t bytes);

@@ -17,7 +17,7 @@ static double seconds(struct timeval t) {
 int main(int argc, char **argv) {
     char why[512];
     struct ev_source *source;
-    struct live_options opt = {.fetches = !getenv("COUNTS")};
+    struct live_options opt = {0};
     bool count = argc > 1 && strcmp(argv[1], "--count") == 0;
     if (argc < 2 + count) {
         fprintf(stderr, "usage: drop [--count] PROGRAM ARG...\n");

@@ -320,7 +320,6 @@ int live_open(struct ev_source **out, char *const argv[], const struct live_opti
         return error;
     }
     snprintf(l->ring->program, sizeof(l->ring->program), "%s", l->program.path);
-    l->ring->fetches = opt->fetches;
     l->ring->ignore_children = opt->children == LIVE_CHILDREN_IGNORE;
     const char *slash = strrchr(argv[0], '/');
     snprintf(l->what, sizeof(l->what), "%s", slash ? slash + 1 : argv[0]);

@@ -27,7 +27,7 @@ EXPORTED int qemu_plugin_version = PLUGIN_ABI;
 
 struct process self;
 struct ev_block *open_block[VCPUS_MAX];
-struct pending_fetch pending_fetch[VCPUS_MAX];
+struct fetching fetching[VCPUS_MAX];
 __thread unsigned calling_vcpu;
 
 /* What runs when a translated block runs, for blocks of more than one word. */
@@ -73,11 +73,7 @@ void vcpu_publish(unsigned vcpu) {
     struct vcpu *v = self.vcpu[vcpu];
     pthread_mutex_lock(&v->lock);
     struct ev_block *b = open_block[vcpu];
-    if (pending_fetch[vcpu].word != 0) {
-        b->word[b->words] = pending_fetch[vcpu].word;
-        set_words(b, b->words + 1);
-        pending_fetch[vcpu].word = 0;
-    }
+    fetching[vcpu].last = &fetching[vcpu].none;
     if (b == v->scratch) {
         open_block[vcpu] = next_block(v);
     } else {
@@ -166,45 +162,35 @@ static void on_access_with_pc(unsigned vcpu, uint32_t info, uint64_t va, void *u
     append_access(vcpu, info, va, true, (uint64_t)(uintptr_t)udata);
 }
 
+/* One fetch word: raises the last one where that says the same. */
+static inline __attribute__((always_inline)) void append_fetch(unsigned vcpu, uint64_t word) {
+    const uint64_t count_mask = (EV_FETCH_MAX - 1) << 2;
+    struct fetching *f = &fetching[vcpu];
+    uint64_t before = *f->last, count = (before & count_mask) + (word & count_mask) + 4;
+    if ((before ^ word) >> (EV_ADDRESS_SHIFT + EMT_PAGE_SHIFT) == 0 && count <= f->limit) {
+        *f->last = (before & ~count_mask) | count;
+        return;
+    }
+    struct ev_block *b = open_block[vcpu];
+    uint32_t n = b->words;
+    b->word[n] = word;
+    f->last = &b->word[n];
+    set_words(b, n + 1);
+}
+
 /*
  * The block's only fetch word, and its first access, in one call instead of two: half of all blocks or more. Only
  * for an instruction that surely makes one access.
  */
 static void on_block_and_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
-    struct ev_block *b = open_block[vcpu];
-    uint32_t n = b->words;
-    b->word[n] = (uint64_t)(uintptr_t)udata;
-    set_words(b, n + 1);
+    append_fetch(vcpu, (uint64_t)(uintptr_t)udata);
     append_access(vcpu, info, va, false, 0);
 }
 
 /* The usual block: one fetch word, which is the callback's argument itself. */
 static void on_block_of_one_word(unsigned vcpu, void *udata) {
-    struct ev_block *b = open_block[vcpu];
-    uint32_t n = b->words;
-    b->word[n] = (uint64_t)(uintptr_t)udata;
-    set_words(b, n + 1);
-    if (UNLIKELY(n + 1 >= BLOCK_FULL_WORDS))
-        block_full(vcpu);
-}
-
-/* Counts only: one word for up to 32 instructions of a page, whatever order they run in. */
-static void on_block_to_count(unsigned vcpu, void *udata) {
-    const uint64_t count_mask = (EV_FETCH_MAX - 1) << 2, word = (uint64_t)(uintptr_t)udata;
-    uint64_t before = pending_fetch[vcpu].word;
-    uint64_t count = (before & count_mask) + (word & count_mask) + 4;
-    if ((before ^ word) >> (EV_ADDRESS_SHIFT + EMT_PAGE_SHIFT) == 0 && count <= count_mask) {
-        pending_fetch[vcpu].word = (before & ~count_mask) | count;
-        return;
-    }
-    pending_fetch[vcpu].word = word;
-    if (before == 0)
-        return;
-    struct ev_block *b = open_block[vcpu];
-    uint32_t n = b->words;
-    b->word[n] = before;
-    set_words(b, n + 1);
-    if (UNLIKELY(n + 1 >= BLOCK_FULL_WORDS))
+    append_fetch(vcpu, (uint64_t)(uintptr_t)udata);
+    if (UNLIKELY(open_block[vcpu]->words >= BLOCK_FULL_WORDS))
         block_full(vcpu);
 }
 
@@ -374,14 +360,12 @@ static struct qemu_plugin_insn *attach_to_block(struct qemu_plugin_tb *tb, size_
     bool rep = is_repeated_string(last);
     if (words == 1 && !rep) {
         void *only = (void *)(uintptr_t)word[0];
-        struct qemu_plugin_insn *insn =
-            self.ring->fetches && !self.ring->want_pc ? sole_first_access(tb, instructions) : NULL;
+        struct qemu_plugin_insn *insn = self.ring->want_pc ? NULL : sole_first_access(tb, instructions);
         if (insn)
             qemu_plugin_register_vcpu_mem_cb(insn, on_block_and_access, PLUGIN_NO_REGISTERS,
                                              PLUGIN_LOADS_AND_STORES, only);
         else
-            qemu_plugin_register_vcpu_tb_exec_cb(tb, self.ring->fetches ? on_block_of_one_word : on_block_to_count,
-                                                 PLUGIN_NO_REGISTERS, only);
+            qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block_of_one_word, PLUGIN_NO_REGISTERS, only);
         return insn;
     }
     struct block_words *w = arena_take(words);
@@ -431,7 +415,11 @@ static void on_vcpu_start(uint64_t id, unsigned vcpu) {
     bool first = self.vcpus == 0;
     v->thread = ring_thread_number(self.ring);
     v->last_rep = 0;
-    pending_fetch[vcpu].word = 0;
+    /* A second thread may publish the words of the first one: none of them is raised any more. */
+    for (unsigned i = 0; !first && i < self.vcpus; i++)
+        fetching[i].limit = 0;
+    fetching[vcpu].last = &fetching[vcpu].none;
+    fetching[vcpu].limit = first ? (uint64_t)(EV_FETCH_MAX - 1) << 2 : 0;
     open_block[vcpu] = next_block(v);
     v->live = true;
     self.vcpu[vcpu] = v;

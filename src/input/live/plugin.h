@@ -60,13 +60,16 @@ struct process {
 extern struct process self;
 
 /*
- * Fetch words not yet appended, when blocks of instructions in one page are put together (ring->fetches is false);
- * 0: none. One cache line for each thread.
+ * Blocks of instructions that run one after the other in one page are put together: the thread's last fetch word is
+ * raised, up to 32 instructions, instead of a new one being appended. Not in a program of several threads, whose
+ * words may be published by another thread at any moment. One cache line for each thread.
  */
-struct pending_fetch {
-    _Alignas(64) uint64_t word;
+struct fetching {
+    _Alignas(64) uint64_t *last; /* the fetch word that may be raised; &none: there is no such */
+    uint64_t limit;              /* what its count may become, in place; 0: nothing is put together */
+    uint64_t none;
 };
-extern struct pending_fetch pending_fetch[VCPUS_MAX];
+extern struct fetching fetching[VCPUS_MAX];
 
 /* The block that each thread fills. Written only when it is exchanged: the threads share these lines at no cost. */
 extern struct ev_block *open_block[VCPUS_MAX];

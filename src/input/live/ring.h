@@ -70,7 +70,6 @@ struct ring {
     uint32_t layout; /* sizeof(struct ring): both sides must agree */
     pid_t consumer;
     bool want_pc;
-    bool fetches;
     bool ignore_children;
     char program[RING_PATH]; /* the ELF file that the emulator loads */
 
