@@ -26,6 +26,10 @@ void emt_table_write(struct emt_host *host, uint64_t pa, uint64_t value);
 /* Compare and exchange; returns what was there before. */
 uint64_t emt_table_cmpxchg(struct emt_host *host, uint64_t pa, uint64_t expected, uint64_t desired);
 
+/* A word of state for each frame of a table, which hardware never reads (Linux: a field of struct page). The
+   driver's from allocation to freeing; its first value is anything. */
+uint32_t *emt_table_note(struct emt_host *host, uint64_t pa);
+
 /* The driver's own state, not tables: zeroed; NULL when there is none. */
 void *emt_state_alloc(struct emt_host *host, size_t bytes);
 void emt_state_free(struct emt_host *host, void *state);
@@ -34,6 +38,9 @@ void emt_state_free(struct emt_host *host, void *state);
 void emt_host_flush(struct emt_host *host, const struct emt_flush *flush);
 /* Load the root registers of a CPU. `asid` tags what it caches from now on. */
 void emt_host_load_root(struct emt_host *host, unsigned cpu, uint16_t asid, const struct emt_root *root);
+/* Root registers of a CPU change while its address space stays: a table has grown or moved. Nothing that the CPU
+   has cached is dropped; when this returns, no walker of the CPU uses the old values any more. */
+void emt_host_update_root(struct emt_host *host, unsigned cpu, uint16_t asid, const struct emt_root *root);
 
 /* Instructions of driver code beyond its table accesses (hashing, kicks), for the account of OS work. */
 void emt_host_work(struct emt_host *host, unsigned instructions);

@@ -4,15 +4,30 @@
 
 #include <sys/mman.h>
 
+/* Address space that costs memory only where it is touched; NULL. */
+static void *reserve(uint64_t bytes) {
+    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (at == MAP_FAILED)
+        return NULL;
+    /* A table page is 4 KiB: a huge page of the host behind each would cost 512 times that. */
+    madvise(at, bytes, MADV_NOHUGEPAGE);
+    return at;
+}
+
+static uint64_t notes_bytes(const struct emt_host *host) {
+    return (host->phys_bytes >> EMT_PAGE_SHIFT) * sizeof(*host->notes);
+}
+
 int emt_host_init(struct emt_host *host, uint64_t phys_bytes) {
     memset(host, 0, sizeof(*host));
-    void *phys = mmap(NULL, phys_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (phys == MAP_FAILED)
-        return -ENOMEM;
-    /* A table page is 4 KiB: a huge page of the host behind each would cost 512 times that. */
-    madvise(phys, phys_bytes, MADV_NOHUGEPAGE);
-    host->phys = phys;
     host->phys_bytes = phys_bytes;
+    host->phys = reserve(phys_bytes);
+    host->notes = reserve(notes_bytes(host));
+    if (!host->phys || !host->notes) {
+        emt_host_fini(host);
+        return -ENOMEM;
+    }
     return 0;
 }
 
@@ -21,6 +36,8 @@ void emt_host_fini(struct emt_host *host) {
     free(host->freed);
     if (host->phys)
         munmap(host->phys, host->phys_bytes);
+    if (host->notes)
+        munmap(host->notes, notes_bytes(host));
     memset(host, 0, sizeof(*host));
 }
 

@@ -21,6 +21,7 @@ struct emt_host_freed {
 struct emt_host {
     uint8_t *phys;       /* simulated physical memory, only touched where tables are */
     uint64_t phys_bytes; /* its size */
+    uint32_t *notes;     /* one for each frame, only touched where a driver keeps one */
 
     /* The OS's work on tables, counted here, charged through `table_access`. */
     uint64_t table_reads, table_writes; /* words */
@@ -37,6 +38,7 @@ struct emt_host {
     uint64_t (*table_access)(void *hw, uint64_t pa, bool write);
     void (*flush)(void *hw, const struct emt_flush *);
     void (*load_root)(void *hw, unsigned cpu, uint16_t asid, const struct emt_root *);
+    void (*update_root)(void *hw, unsigned cpu, const struct emt_root *); /* NULL: load_root is called */
     void *hw;
 
     /* Test: the n-th table or state allocation from now fails, and later ones, until a table frame has gone back to
@@ -90,6 +92,11 @@ static inline uint64_t emt_table_cmpxchg(struct emt_host *host, uint64_t pa, uin
     return expected;
 }
 
+static inline uint32_t *emt_table_note(struct emt_host *host, uint64_t pa) {
+    assert(pa < host->phys_bytes);
+    return &host->notes[pa >> EMT_PAGE_SHIFT];
+}
+
 static inline void emt_host_flush(struct emt_host *host, const struct emt_flush *flush) {
     if (host->flush)
         host->flush(host->hw, flush);
@@ -99,6 +106,14 @@ static inline void emt_host_load_root(struct emt_host *host, unsigned cpu, uint1
                                       const struct emt_root *root) {
     if (host->load_root)
         host->load_root(host->hw, cpu, asid, root);
+}
+
+static inline void emt_host_update_root(struct emt_host *host, unsigned cpu, uint16_t asid,
+                                        const struct emt_root *root) {
+    if (host->update_root)
+        host->update_root(host->hw, cpu, root);
+    else
+        emt_host_load_root(host, cpu, asid, root);
 }
 
 static inline void emt_host_work(struct emt_host *host, unsigned instructions) {

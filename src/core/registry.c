@@ -5,11 +5,19 @@
 #include "core/mm.h"
 
 extern const struct emt_arch emt_radix4, emt_radix5;
+extern const struct emt_arch emt_fpt_l4l3_l2l1, emt_fpt_l3l2, emt_fpt_l4l3, emt_fpt5_l5l4_l3l2, emt_fpt5_l4l3_l2l1;
 
+/* clang-format off */
 static const struct emt_arch *const architectures[] = {
     &emt_radix4,
     &emt_radix5,
+    &emt_fpt_l4l3_l2l1,
+    &emt_fpt_l3l2,
+    &emt_fpt_l4l3,
+    &emt_fpt5_l5l4_l3l2,
+    &emt_fpt5_l4l3_l2l1,
 };
+/* clang-format on */
 
 const struct emt_arch *const *emt_arch_all(unsigned *n) {
     *n = sizeof(architectures) / sizeof(architectures[0]);

@@ -71,7 +71,7 @@ static void costs(void **state) {
         t = now();
         assert_int_equal(emt_tobj_init(&sim.svc, &o, VA, 512, TWO, 0), 0);
         assert_int_equal(emt_huge_collapse(&tdb, &o, &g), 0);
-        check(&t, basic ? 5637 : 5, basic ? 514 : 1);
+        check(&t, basic ? 7685 : 5, basic ? 514 : 1);
         t = now();
         assert_int_equal(emt_huge_split(&tdb, VA, 4096, &g), 0);
         check(&t, basic ? 2058 : 4, basic ? 514 : 513);
