@@ -52,16 +52,16 @@ bool compare_find(struct world *w, unsigned db, uint64_t va) {
         return check_void(w, db, va, &t, "tdb_find");
     if (expected) {
         object_describe(expected, text, sizeof(text));
-        return world_fail(w, "lost", "tdb_find in db %u at 0x%" PRIx64 " returns %d\n    expected %s", db, va, err,
-                          text);
+        return world_fail(w, "lost", "tdb_find in db %u at 0x%" PRIx64 " returns %s\n    expected %s", db, va,
+                          error_name(err), text);
     }
     struct object is;
     object_from_tobj(w, &t, &is);
     object_describe(&is, text, sizeof(text));
     return world_fail(w, "surplus",
                       "tdb_find in db %u at 0x%" PRIx64 "\n    expected nothing (-ENOENT)\n    found    "
-                      "error %d, %s",
-                      db, va, -err, text);
+                      "%s, %s",
+                      db, va, error_name(err), text);
 }
 
 /* With the cursor open: what next gives, compared one by one with the oracle. */
@@ -99,7 +99,7 @@ bool compare_range(struct world *w, unsigned db, uint64_t va, uint64_t last) {
     int err = emt_cursor_open(&c, &w->space[db].tdb, va, last + 1, NULL);
 
     if (err)
-        return world_fail(w, "error", "opening a cursor: error %d", -err);
+        return world_fail(w, "error", "opening a cursor: %s", error_name(err));
     bool fine = iterate(w, db, &c, va, last);
     emt_cursor_close(&c);
     w->stats.finds++;

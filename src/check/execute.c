@@ -13,9 +13,8 @@ bool result(struct world *w, int err, int expected) {
     }
     if (err == expected)
         return true;
-    return world_fail(w, "error",
-                      "%s returns %d, and %d is expected (%d: -ENOENT, %d: -EEXIST, %d: -ENOMEM, %d: -EINVAL)",
-                      op_name(w->op->kind), err, expected, -ENOENT, -EEXIST, -ENOMEM, -EINVAL);
+    return world_fail(w, "error", "%s returns %s, and %s is expected", op_name(w->op->kind), error_name(err),
+                      error_name(expected));
 }
 
 bool range_of(const struct world *w, unsigned db, uint64_t va, uint64_t bytes, struct outcome *out) {

@@ -81,8 +81,8 @@ int traits_ask(struct traits *t, const struct emt_arch *arch, struct finding *fi
     if (!err) {
         err = emt_tobj_init(&w->svc, &o, 0, WORLD_PAGES_PFN, EMT_PAGE_BYTES, EMT_PROT_WRITE | EMT_PROT_USER);
         if (err)
-            world_fail(w, "tobj", "tobj_init of a page of 4 KiB at address 0, frame 0x%" PRIx64 ": error %d",
-                       (uint64_t)WORLD_PAGES_PFN, -err);
+            world_fail(w, "tobj", "tobj_init of a page of 4 KiB at address 0, frame 0x%" PRIx64 ": %s",
+                       (uint64_t)WORLD_PAGES_PFN, error_name(err));
     }
     if (!err) {
         ask_attributes(t, w, &o);

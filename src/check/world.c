@@ -18,6 +18,21 @@ bool world_fail(struct world *w, const char *kind, const char *format, ...) {
     return false;
 }
 
+const char *error_name(int err) {
+    static const struct {
+        int err;
+        const char *name;
+    } names[] = {{0, "success"},       {-ENOENT, "-ENOENT"},
+                 {-EEXIST, "-EEXIST"}, {-ENOMEM, "-ENOMEM"},
+                 {-EINVAL, "-EINVAL"}, {-EAGAIN, "-EAGAIN"},
+                 {-EFAULT, "-EFAULT"}, {-ENOTSUP, "-ENOTSUP, as if it were not written yet"}};
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (names[i].err == err)
+            return names[i].name;
+    return err < 0 ? "another error" : "a positive number";
+}
+
 bool world_frames_fine(struct world *w) {
     return !w->frames.wrong[0] || world_fail(w, "table-frames", "%s", w->frames.wrong);
 }
@@ -144,7 +159,8 @@ static int begin_failing(struct world *w, const struct world_setup *setup) {
             return 0;
         w->stats.failed_allocations++;
         if (err != -ENOMEM || at > 1000) {
-            world_fail(w, "error", "creating a database, with allocation %" PRIu64 " failing: error %d", at, -err);
+            world_fail(w, "error", "creating a database, with allocation %" PRIu64 " failing: %s", at,
+                       error_name(err));
             return err;
         }
         if (!nothing_left(w))
@@ -172,7 +188,7 @@ int world_init(struct world *w, const struct world_setup *setup) {
     }
     err = setup->fail_all ? begin_failing(w, setup) : begin(w, setup);
     if (err)
-        world_fail(w, "error", "creating a database: error %d", -err);
+        world_fail(w, "error", "tsvc_init or tdb_create returns %s", error_name(err));
     w->frames.refuse_order = setup->refuse_order;
     return err;
 }

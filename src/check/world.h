@@ -97,6 +97,8 @@ void world_fini(struct world *w);
 
 /* Note a finding (the first counts); returns false. */
 bool world_fail(struct world *w, const char *kind, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* "-ENOMEM" and kin, for people. */
+const char *error_name(int err);
 /* Turn misuse of frames into a finding. */
 bool world_frames_fine(struct world *w);
 /* May the driver run out of memory now? */

@@ -20,6 +20,7 @@ static const struct command commands[] = {
     {"record", cmd_record, "write an input to a compact trace file"},
     {"report", cmd_report, "make an HTML page of results"},
     {"check", cmd_check, "prove architectures: the conformance kit"},
+    {"new-mmu", cmd_new_mmu, "begin an architecture"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
