@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "check/directed.h"
 #include "check/generate.h"
 #include "check/program.h"
 #include "check/threads.h"
@@ -91,11 +92,22 @@ static void add(struct check_part_report *r, const struct world_stats *stats) {
     r->failed_allocations += stats->failed_allocations;
 }
 
+static void run_directed(struct session *s) {
+    struct verdict v;
+
+    directed_run(s->arch, &s->traits, s->options->seed, !s->options->in_process, &v);
+    if (v.finding.found)
+        found(s, CHECK_SEQUENCES, &v.finding);
+    add(&s->report->part[CHECK_SEQUENCES], &v.stats);
+}
+
 static int run_part(struct session *s, enum check_part part) {
     struct check_part_report *r = &s->report->part[part];
     const uint64_t all = s->options->ops / shares[part].divide + 1;
 
     r->ran = true;
+    if (part == CHECK_SEQUENCES)
+        run_directed(s);
     for (uint64_t done = 0, number = 0; done < all && !r->failed; number++) {
         const uint64_t n = all - done < shares[part].program ? all - done : shares[part].program;
         struct program p;

@@ -76,6 +76,10 @@ static bool dispatch(struct world *w, const struct op *op, struct outcome *out) 
     case OP_SWITCH:
         out->nothing = true;
         return result(w, emt_tsvc_switch(&w->svc, 0, &w->space[op->db].tdb), 0);
+    case OP_SCARCE:
+        out->nothing = true;
+        w->frames.refuse_order = op->mask;
+        return true;
     case OP_RENEW:
         out->nothing = true;
         return renew(w, op);
@@ -131,10 +135,10 @@ bool execute(struct world *w, const struct op *op) {
     w->op_number++;
     w->enomem = false;
     w->random = op->at.va ^ op->at.pfn << 20 ^ op->kind; /* the same whatever came before */
-    if (op->db >= w->nspaces || (op->kind != OP_RENEW && !w->space[op->db].live))
+    if (op->db >= w->nspaces || (op->kind != OP_RENEW && op->kind != OP_SCARCE && !w->space[op->db].live))
         return true;
     w->stats.ops++;
-    if (w->mmu && op->kind != OP_SWITCH && op->kind != OP_RENEW && !use_before(w, op))
+    if (w->mmu && op->kind != OP_SWITCH && op->kind != OP_RENEW && op->kind != OP_SCARCE && !use_before(w, op))
         return false;
     if (!dispatch(w, op, &out) || !world_frames_fine(w))
         return false;

@@ -169,6 +169,8 @@ static uint8_t kind(struct generator *g) {
 
     if (one_in(g, 400))
         return OP_RENEW;
+    if (one_in(g, 300))
+        return OP_SCARCE;
     for (unsigned i = 0;; i++) {
         if (n < shares[i].share)
             return shares[i].kind;
@@ -213,6 +215,10 @@ void generate(struct generator *g, struct op *op) {
         break;
     case OP_TEST_CLEAR:
         op->mask = (uint8_t)(1 + below(g, 3));
+        op->at.bytes = 0;
+        break;
+    case OP_SCARCE:
+        op->mask = (uint8_t)(one_in(g, 2) ? 0 : 1 + below(g, 9));
         op->at.bytes = 0;
         break;
     case OP_REMOVE:

@@ -12,7 +12,7 @@ static const char *const names[OP_KINDS] = {
     [OP_UNMAP] = "unmap",       [OP_COPY] = "copy",     [OP_PROTECT] = "protect",       [OP_MOVE] = "move",
     [OP_AGE] = "age",           [OP_VOID] = "void",     [OP_ITERATE] = "iterate",       [OP_SPLIT] = "split",
     [OP_COLLAPSE] = "collapse", [OP_ACCESS] = "access", [OP_TEST_CLEAR] = "test-clear", [OP_SWITCH] = "switch",
-    [OP_RENEW] = "renew",
+    [OP_RENEW] = "renew",       [OP_SCARCE] = "scarce",
 };
 
 #define FIELD(name, member)                                                                                        \

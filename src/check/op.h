@@ -30,6 +30,7 @@ enum op_kind {
     OP_ACCESS, /* the walker, with A and D */
     OP_SWITCH, /* cpu 0 to db */
     OP_RENEW,  /* destroy the database, create another */
+    OP_SCARCE, /* from now on 2^mask contiguous frames are not to be had, nor more; mask 0: all are again */
     OP_KINDS
 };
 

@@ -37,6 +37,10 @@ bool isolated(void (*fn)(void *ctx, void *shared), void *ctx, void *shared, unsi
         return false;
     }
     if (child == 0) {
+        /* A test framework's handlers would go on with the next test, in the child. */
+        static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
+        for (unsigned i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+            signal(fatal[i], SIG_DFL);
         alarm(seconds);
         fn(ctx, shared);
         _exit(0);
@@ -97,24 +101,27 @@ static void run(void *ctx, void *shared) {
     free(w);
 }
 
-void program_run(const struct program *p, bool isolate, struct verdict *out) {
+void verdict_of(void (*fn)(void *ctx, void *verdict), void *ctx, bool isolate, struct verdict *out) {
     struct verdict *v = isolate ? shared_new(sizeof(*v)) : NULL;
     char why[128];
 
     *out = (struct verdict){0};
     if (!v) {
-        run((void *)(uintptr_t)p, out);
+        fn(ctx, out);
         return;
     }
-    if (!isolated(run, (void *)(uintptr_t)p, v, HANG_SECONDS, why, sizeof(why))) {
+    if (!isolated(fn, ctx, v, HANG_SECONDS, why, sizeof(why))) {
         const bool hangs = strstr(why, "hangs");
-
         v->finding.found = true;
         snprintf(v->finding.kind, sizeof(v->finding.kind), hangs ? "hang" : "crash");
         snprintf(v->finding.text, sizeof(v->finding.text), "%s", why);
     }
     *out = *v;
     shared_free(v, sizeof(*v));
+}
+
+void program_run(const struct program *p, bool isolate, struct verdict *out) {
+    verdict_of(run, (void *)(uintptr_t)p, isolate, out);
 }
 
 /* ---- text ---- */

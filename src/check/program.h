@@ -28,6 +28,8 @@ bool isolated(void (*fn)(void *ctx, void *shared), void *ctx, void *shared, unsi
 void *shared_new(size_t bytes);
 void shared_free(void *shared, size_t bytes);
 
+/* fn(ctx, verdict), in a process of its own if `isolate`: then a crash or a hang becomes the finding. */
+void verdict_of(void (*fn)(void *ctx, void *verdict), void *ctx, bool isolate, struct verdict *out);
 /* Run it. `isolate` false: in this process, for a debugger. */
 void program_run(const struct program *p, bool isolate, struct verdict *out);
 /*

@@ -118,8 +118,7 @@ static int port_fetch(struct emt_port *port, struct emt_fetch *f, unsigned n) {
     for (unsigned i = 0; i < n; i++) {
         if (f[i].pa & 7 || f[i].pa >= host->phys_bytes || 8ull * f[i].words > host->phys_bytes - f[i].pa)
             return -EFAULT;
-        for (unsigned k = 0; k < f[i].words; k++)
-            f[i].data[k] = __atomic_load_n(emt_host_word(host, f[i].pa + 8 * k), __ATOMIC_ACQUIRE);
+        emt_host_read_line(host, f[i].pa, f[i].words, f[i].data);
     }
     return 0;
 }
@@ -595,21 +594,8 @@ static void run(void *ctx, void *shared) {
 void threads_run(const struct emt_arch *arch, const struct traits *t, uint64_t seed, uint64_t ops, bool basic_only,
                  bool isolate, struct verdict *out) {
     struct request q = {.arch = arch, .traits = t, .seed = seed, .ops = ops, .basic_only = basic_only};
-    struct verdict *v = isolate ? shared_new(sizeof(*v)) : NULL;
-    char why[128];
 
     *out = (struct verdict){0};
-    if (t->caps.places)
-        return; /* frames cannot be chosen, and so not tell versions apart */
-    if (!v) {
-        run(&q, out);
-        return;
-    }
-    if (!isolated(run, &q, v, 120, why, sizeof(why))) {
-        v->finding.found = true;
-        snprintf(v->finding.kind, sizeof(v->finding.kind), "crash");
-        snprintf(v->finding.text, sizeof(v->finding.text), "%s", why);
-    }
-    *out = *v;
-    shared_free(v, sizeof(*v));
+    if (!t->caps.places) /* else frames cannot be chosen, and so not tell versions apart */
+        verdict_of(run, &q, isolate, out);
 }

@@ -205,6 +205,8 @@ bool world_end(struct world *w) {
 }
 
 void world_fini(struct world *w) {
+    if (w->frames.host)
+        emt_host_release_freed(&w->host); /* a world that failed may have frames that wait for a flush */
     mmu_free(w->mmu);
     checker_free(w->checker);
     for (unsigned db = 0; db < WORLD_DBS; db++)

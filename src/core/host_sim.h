@@ -66,6 +66,22 @@ static inline uint64_t *emt_host_word(const struct emt_host *host, uint64_t pa) 
     return (uint64_t *)(void *)(host->phys + pa);
 }
 
+/* What hardware reads in one piece, up to a line of eight words: read until two readings agree. */
+static inline void emt_host_read_line(const struct emt_host *host, uint64_t pa, unsigned words, uint64_t *data) {
+    bool same = words == 1;
+
+    for (unsigned i = 0; i < words; i++)
+        data[i] = __atomic_load_n(emt_host_word(host, pa + 8 * i), __ATOMIC_ACQUIRE);
+    while (!same) {
+        same = true;
+        for (unsigned i = 0; i < words; i++) {
+            const uint64_t again = __atomic_load_n(emt_host_word(host, pa + 8 * i), __ATOMIC_ACQUIRE);
+            same &= again == data[i];
+            data[i] = again;
+        }
+    }
+}
+
 static inline void emt_host_charge(struct emt_host *host, uint64_t pa, bool write) {
     if (host->table_access)
         host->stall_cycles += host->table_access(host->hw, pa, write);
