@@ -61,7 +61,7 @@ struct emt_tobj {
 /* ---- service and database -------------------------------------------------------------------------- */
 
 #define EMT_MAX_CPUS   64
-#define EMT_ROOT_WORDS 24
+#define EMT_ROOT_WORDS 52
 
 /* What the hardware can do, as far as an OS asks. */
 struct emt_caps {
@@ -314,6 +314,7 @@ struct emt_fetch {
     uint8_t level;     /* for statistics: 1 is the leaf level of a tree */
     const char *table; /* for people: "PML4", "PTE way 2", ... a constant string */
     uint64_t index;    /* for people: which entry of that table */
+    bool background;   /* off the critical path: occupies the caches and is counted, nobody waits for it */
     uint64_t data[8];  /* out */
 };
 
@@ -322,7 +323,8 @@ struct emt_fetch {
  * fetch:  reads n things at once; the walk waits for the slowest. <0: no such memory.
  * update: an atomic compare-exchange of one word (A and D bits); false: it had changed, walk again.
  * cache_get, cache_put: MMU caches that the architecture brings (emt_walker_ops.caches), by their number there.
- * Lookups between two fetches are parallel. NULL when there are none, or for a peek.
+ * Lookups between two fetches are parallel. NULL when there are none, or for a peek. `value` has as many words as the
+ * cache's values.
  */
 struct emt_port {
     int (*fetch)(struct emt_port *, struct emt_fetch *, unsigned n);
@@ -336,7 +338,14 @@ struct emt_mmu_cache {
     const char *name;  /* "pde", "cwc-pmd", ... */
     uint8_t key_shift; /* key == va >> key_shift: what a flush of an address must drop */
     bool upper;        /* caches an upper level: dropped by a flush with `tables`, and, on x86, by INVLPG */
+    uint8_t words;     /* of a value, up to EMT_MMU_CACHE_WORDS; 0: two */
 };
+#define EMT_MMU_CACHE_WORDS 5
+
+/* Words that cache_get() and cache_put() of this cache copy. */
+static inline unsigned emt_mmu_cache_words(const struct emt_mmu_cache *c) {
+    return c->words ? c->words : 2;
+}
 
 struct emt_walker_ops {
     /* Translate one access. Returns 0 with *out filled, a fault included; negative: the tables led outside of

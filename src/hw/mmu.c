@@ -86,6 +86,8 @@ static int add_caches(struct mmu *m) {
             if (strcmp(cfg->name, walker->caches[i].name) != 0 || m->cache[i].entry)
                 continue;
             int err = mmu_cache_init(&m->cache[i], cfg, m->cfg->seed + 1000 * (m->core + 1) + i);
+            if (!err)
+                err = mmu_cache_widen(&m->cache[i], emt_mmu_cache_words(&walker->caches[i]));
             if (err)
                 return err;
         }
@@ -318,6 +320,10 @@ void mmu_load_root(struct mmu *m, uint16_t asid, const struct emt_root *root) {
     for (unsigned i = 0; i < m->ncache; i++)
         mmu_cache_drop_all(&m->cache[i]);
     m->stats.flushes++;
+}
+
+void mmu_update_root(struct mmu *m, const struct emt_root *root) {
+    m->root = *root;
 }
 
 /*

@@ -46,6 +46,8 @@ void mmu_free(struct mmu *);
 
 /* Root registers; `asid` tags what is cached. Without ASIDs (cfg->os.asids) this flushes all but global entries. */
 void mmu_load_root(struct mmu *, uint16_t asid, const struct emt_root *);
+/* Other values for the address space that the core is in: nothing cached is dropped. */
+void mmu_update_root(struct mmu *, const struct emt_root *);
 /* Invalidate. Returns the number of single invalidations done (0: a whole flush). */
 unsigned mmu_flush(struct mmu *, uint16_t asid, const struct emt_flush *);
 

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "hw/replacement.h"
 
@@ -24,7 +25,21 @@ int mmu_cache_init(struct mmu_cache *c, const struct cfg_mmu_cache *cfg, uint64_
 
 void mmu_cache_fini(struct mmu_cache *c) {
     free(c->entry);
+    free(c->extra);
     c->entry = NULL;
+    c->extra = NULL;
+}
+
+int mmu_cache_widen(struct mmu_cache *c, unsigned words) {
+    if (words <= 2 || !c->entry)
+        return 0;
+    c->extra_words = words - 2;
+    c->extra = calloc((size_t)c->sets * c->ways, c->extra_words * sizeof(*c->extra));
+    return c->extra ? 0 : -ENOMEM;
+}
+
+static uint64_t *extra_of(const struct mmu_cache *c, const struct mmu_cache_entry *e) {
+    return c->extra + (size_t)(e - c->entry) * c->extra_words;
 }
 
 static struct mmu_cache_entry *set_of(struct mmu_cache *c, uint64_t key) {
@@ -46,6 +61,8 @@ bool mmu_cache_get(struct mmu_cache *c, uint16_t asid, uint64_t key, uint64_t va
     e->stamp = ++c->clock;
     value[0] = e->value[0];
     value[1] = e->value[1];
+    if (c->extra)
+        memcpy(value + 2, extra_of(c, e), c->extra_words * sizeof(*value));
     return true;
 }
 
@@ -59,6 +76,8 @@ void mmu_cache_put(struct mmu_cache *c, uint16_t asid, uint64_t key, const uint6
     e->key = key;
     e->value[0] = value[0];
     e->value[1] = value[1];
+    if (c->extra)
+        memcpy(extra_of(c, e), value + 2, c->extra_words * sizeof(*value));
     e->asid = asid | MMU_CACHE_VALID;
     e->stamp = ++c->clock;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * An MMU cache: what an architecture keeps beside its walker (radix: paging-structure caches; hashed tables: caches
- * of their hints). A set-associative array from (ASID, key) to two words; what they mean is the walker's business.
+ * of their hints). A set-associative array from (ASID, key) to two words or more; what they mean is the walker's
+ * business.
  * The set is the key modulo the number of sets, which need not be a power of two.
  */
 #ifndef EMT_HW_MMU_CACHE_H
@@ -21,6 +22,8 @@ struct mmu_cache_entry {
 
 struct mmu_cache {
     struct mmu_cache_entry *entry; /* NULL: this machine does not have the cache */
+    uint64_t *extra;               /* words of values beyond two, `extra_words` for each entry; NULL: none */
+    unsigned extra_words;
     uint64_t clock, random;
     uint32_t sets, ways;
     enum cfg_replacement replacement;
@@ -29,6 +32,8 @@ struct mmu_cache {
 /* -EINVAL: entries do not divide by ways. -ENOMEM. cfg->entries == 0 makes an absent cache. */
 int mmu_cache_init(struct mmu_cache *c, const struct cfg_mmu_cache *cfg, uint64_t seed);
 void mmu_cache_fini(struct mmu_cache *c);
+/* After init: values have so many words, if more than two. -ENOMEM. */
+int mmu_cache_widen(struct mmu_cache *c, unsigned words);
 
 bool mmu_cache_get(struct mmu_cache *c, uint16_t asid, uint64_t key, uint64_t value[2]);
 void mmu_cache_put(struct mmu_cache *c, uint16_t asid, uint64_t key, const uint64_t value[2]);

@@ -6,6 +6,8 @@
  *            + for each group of fetches the slowest     parallel reads wait for the last
  *            + for each update of A or D a cache write   with data caches; the line was read just before
  *
+ * A read in the background is made and counted, but nobody waits for it.
+ *
  * Each read goes through the data caches (entering at caches.walk_level) or, without them, costs
  * caches.flat_ref_cycles.
  */
@@ -26,8 +28,7 @@ static bool in_memory(const struct mmu *m, uint64_t pa, unsigned words) {
 static int read_words(struct mmu *m, struct emt_fetch *f) {
     if (!in_memory(m, f->pa, f->words))
         return -EFAULT;
-    for (unsigned i = 0; i < f->words; i++)
-        f->data[i] = __atomic_load_n(emt_host_word(m->host, f->pa + 8 * i), __ATOMIC_ACQUIRE);
+    emt_host_read_line(m->host, f->pa, f->words, f->data);
     return 0;
 }
 
@@ -42,7 +43,7 @@ static int port_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
         struct cache_answer a = {m->cfg->flat_ref_cycles, CACHE_MEMORY};
         if (m->data_caches)
             a = cache_access(m->data_caches, f[i].pa, false, CACHE_WALK);
-        if (a.cycles > slowest)
+        if (a.cycles > slowest && !f[i].background)
             slowest = a.cycles;
         m->stats.walk_refs++;
         m->stats.walk_refs_served[a.served]++;

@@ -49,6 +49,15 @@ static void load_root(void *hw, unsigned cpu, uint16_t asid, const struct emt_ro
     mmu_load_root(m->core[cpu].mmu, asid, root);
 }
 
+/* A register of the own core is written by the instructions that the driver reports; of another, by an interrupt. */
+static void update_root(void *hw, unsigned cpu, const struct emt_root *root) {
+    struct machine *m = hw;
+
+    mmu_update_root(m->core[cpu].mmu, root);
+    if (cpu != m->current)
+        os_charge_cycles(m->os, OS_SHOOTDOWN, m->cfg.core.ipi_cycles + m->cfg.core.ipi_target_cycles);
+}
+
 /* ---- making and ending ---- */
 
 static int explain(char *why, size_t bytes, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -114,6 +123,7 @@ int machine_new(struct machine **out, const struct emt_config *cfg, char *why, s
     m->host.table_access = table_access;
     m->host.flush = flush;
     m->host.load_root = load_root;
+    m->host.update_root = update_root;
     m->host.hw = m;
     machine_window(m, 0, 0);
     *out = m;
@@ -130,6 +140,7 @@ void machine_free(struct machine *m) {
     m->host.table_access = NULL;
     m->host.flush = NULL;
     m->host.load_root = NULL;
+    m->host.update_root = NULL;
     os_free(m->os);
     for (unsigned i = 0; i < m->cfg.core.count; i++)
         mmu_free(m->core[i].mmu);

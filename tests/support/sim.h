@@ -29,12 +29,13 @@
 
 struct sim_cache_line {
     bool valid;
-    uint64_t key, value[2];
+    uint64_t key, value[EMT_MMU_CACHE_WORDS];
 };
 
 struct sim_port {
     struct emt_port port;
     struct emt_host *host;
+    const struct emt_walker_ops *walker;
     unsigned fetches, updates, puts;
     struct emt_fetch log[SIM_LOG];          /* the first ones since sim_port_reset() */
     uint64_t interfere_pa, interfere_value; /* once, before an update of this word: somebody else's store */
@@ -126,12 +127,12 @@ static inline bool sim_update(struct emt_port *port, uint64_t pa, uint64_t expec
 }
 
 static inline bool sim_cache_get(struct emt_port *port, unsigned cache, uint64_t key, uint64_t value[2]) {
-    const struct sim_cache_line *l = &((struct sim_port *)port)->cache[cache][key % SIM_CACHE_LINES];
+    const struct sim_port *p = (struct sim_port *)port;
+    const struct sim_cache_line *l = &p->cache[cache][key % SIM_CACHE_LINES];
 
     if (!l->valid || l->key != key)
         return false;
-    value[0] = l->value[0];
-    value[1] = l->value[1];
+    memcpy(value, l->value, 8 * emt_mmu_cache_words(&p->walker->caches[cache]));
     return true;
 }
 
@@ -139,8 +140,9 @@ static inline void sim_cache_put(struct emt_port *port, unsigned cache, uint64_t
     struct sim_port *p = (struct sim_port *)port;
 
     p->puts++;
-    p->cache[cache][key % SIM_CACHE_LINES] =
-        (struct sim_cache_line){.valid = true, .key = key, .value = {value[0], value[1]}};
+    struct sim_cache_line *l = &p->cache[cache][key % SIM_CACHE_LINES];
+    *l = (struct sim_cache_line){.valid = true, .key = key};
+    memcpy(l->value, value, 8 * emt_mmu_cache_words(&p->walker->caches[cache]));
 }
 
 /* Forget counts and caches. `caches`: whether walks from now on have MMU caches at all. */
@@ -148,6 +150,7 @@ static inline void sim_port_reset(struct sim *s, bool caches) {
     s->port = (struct sim_port){
         .port = {.fetch = sim_fetch, .update = sim_update},
         .host = &s->host,
+        .walker = s->svc.arch->walker,
     };
     if (caches) {
         s->port.port.cache_get = sim_cache_get;
