@@ -33,7 +33,9 @@ const char *const os_use_name[OS_USES] = {"free", "4K", "2M", "1G", "file", "tab
 
 static uint64_t table_frame_alloc(void *ctx, unsigned order) {
     struct os *os = ctx;
-    uint64_t pfn = frames_alloc(os->frames, order, os->node, FRAME_UNMOVABLE, OS_USE_TABLE);
+    uint64_t pfn = order > FRAMES_MAX_ORDER
+                       ? frames_alloc_large(os->frames, order, os->node, OS_USE_TABLE)
+                       : frames_alloc(os->frames, order, os->node, FRAME_UNMOVABLE, OS_USE_TABLE);
 
     account_cost(os, OS_COST_FRAME_ALLOC, 1);
     if (pfn == FRAME_NONE)
@@ -47,7 +49,10 @@ static void table_frame_free(void *ctx, uint64_t pa, unsigned order) {
 
     account_cost(os, OS_COST_FRAME_FREE, 1);
     os->table_frames -= 1ull << order;
-    frames_free(os->frames, pa >> EMT_PAGE_SHIFT);
+    if (order > FRAMES_MAX_ORDER)
+        frames_free_large(os->frames, pa >> EMT_PAGE_SHIFT, order);
+    else
+        frames_free(os->frames, pa >> EMT_PAGE_SHIFT);
 }
 
 /* ---- life ---- */
