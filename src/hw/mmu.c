@@ -114,6 +114,8 @@ int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const
     m->nowhere.mask = ~0ull;
     for (unsigned i = 0; i < MMU_KINDS * MMU_HINTS; i++)
         m->hint[i / MMU_HINTS][i % MMU_HINTS] = &m->nowhere;
+    for (unsigned i = 0; i < MMU_KINDS * MMU_LARGE_HINTS; i++)
+        m->large[i / MMU_LARGE_HINTS][i % MMU_LARGE_HINTS] = &m->nowhere;
     int err = 0;
     for (unsigned i = 0; i < cfg->ntlb && !err; i++)
         err = add_tlb(m, i);
@@ -204,6 +206,14 @@ static void fill_l2(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
         back_invalidate(m, t, &old);
 }
 
+static void set_hint(struct mmu *m, enum mmu_kind kind, uint64_t va, struct tlb_entry *e) {
+    if (m->no_hint)
+        return;
+    m->hint[kind][mmu_hint_of(va)] = e;
+    if (tlb_bytes(e) > EMT_PAGE_BYTES)
+        m->large[kind][(va >> 21) % MMU_LARGE_HINTS] = e;
+}
+
 static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uint64_t va) {
     const struct mmu_level *level = &m->level[0][kind];
     int class = held_class(p, level);
@@ -213,8 +223,7 @@ static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
     if (!t)
         return;
     struct tlb_entry old, *e = insert(m, t, p, va, (unsigned)class, &old);
-    if (!m->no_hint)
-        m->hint[kind][mmu_hint_of(va)] = e;
+    set_hint(m, kind, va, e);
 }
 
 /* The level's entry that answers for va and allows the access; one that does not allow it is dropped. */
@@ -267,8 +276,7 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
     *out = (struct mmu_translation){0};
     if (e) {
         tlb_touch(t, e);
-        if (!m->no_hint)
-            m->hint[kind][mmu_hint_of(va)] = e;
+        set_hint(m, kind, va, e);
         out->pa = tlb_pa(e, va);
         return;
     }

@@ -10,7 +10,8 @@
 #include "hw/mmu_cache.h"
 #include "hw/tlb.h"
 
-#define MMU_HINTS 256 /* a power of two */
+#define MMU_HINTS       256 /* by 4 KiB page */
+#define MMU_LARGE_HINTS 64  /* by 2 MiB, for entries of large pages */
 
 enum mmu_kind { MMU_DATA, MMU_FETCH, MMU_KINDS };
 
@@ -24,7 +25,8 @@ struct mmu_level {
 struct mmu {
     uint64_t asid_key;                            /* of the current address space, see tlb_key() */
     struct tlb_entry *hint[MMU_KINDS][MMU_HINTS]; /* where the page was last; checked, so may be out of date */
-    struct tlb l1[CFG_TLBS];                      /* by tlb.index */
+    struct tlb_entry *large[MMU_KINDS][MMU_LARGE_HINTS];
+    struct tlb l1[CFG_TLBS]; /* by tlb.index */
     struct tlb l2[CFG_TLBS];
     unsigned nl1, nl2;
     struct mmu_level level[2][MMU_KINDS];
@@ -75,8 +77,13 @@ static inline uint64_t mmu_needs(unsigned type) {
  */
 static inline bool mmu_translate_fast(struct mmu *m, uint64_t va, unsigned type, uint64_t *pa) {
     struct tlb_entry *e = m->hint[mmu_kind_of(type)][mmu_hint_of(va)];
-    if (__builtin_expect(!tlb_match(e, tlb_key(m->asid_key, va)), 0))
-        return false;
+    uint64_t key = tlb_key(m->asid_key, va);
+    if (__builtin_expect(!tlb_match(e, key), 0)) {
+        e = m->large[mmu_kind_of(type)][(va >> 21) % MMU_LARGE_HINTS];
+        if (!tlb_match(e, key))
+            return false;
+        m->hint[mmu_kind_of(type)][mmu_hint_of(va)] = e;
+    }
     uint64_t needs = mmu_needs(type);
     if (needs && __builtin_expect((e->frame & needs) != needs, 0))
         return false;

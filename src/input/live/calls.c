@@ -218,6 +218,8 @@ void on_call(uint64_t id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a
             remember_file(v, a4 & MAP_ANONYMOUS ? -1 : (int)a5);
     } else if (is_fork(number, a1)) {
         before_fork(vcpu, v);
+    } else if (number == SYS_clone) {
+        atomic_store(&self.parallel, true); /* before QEMU throws its translations away, which it does for this */
     } else if (number == SYS_execve) {
         before_exec(vcpu, a1);
     } else if (number == SYS_execveat) {

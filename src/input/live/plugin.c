@@ -23,6 +23,8 @@
 #define ARENA_BYTES (1u << 20)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+#define COUNT_MASK ((uint64_t)(EV_FETCH_MAX - 1) << 2) /* of a fetch word: instructions - 1 */
+
 EXPORTED int qemu_plugin_version = PLUGIN_ABI;
 
 struct process self;
@@ -69,11 +71,20 @@ static struct ev_block *next_block(struct vcpu *v) {
     return scratch_of(v);
 }
 
+/* No fetch word of the block may be raised any more; what is pending goes with the last one, if it fits there. */
+static void settle_fetches(struct fetching *f) {
+    if (f->last != &f->none && (*f->last & COUNT_MASK) + f->pending <= f->limit) {
+        *f->last += f->pending;
+        f->pending = 0;
+    }
+    f->last = &f->none;
+}
+
 void vcpu_publish(unsigned vcpu) {
     struct vcpu *v = self.vcpu[vcpu];
     pthread_mutex_lock(&v->lock);
     struct ev_block *b = open_block[vcpu];
-    fetching[vcpu].last = &fetching[vcpu].none;
+    settle_fetches(&fetching[vcpu]);
     if (b == v->scratch) {
         open_block[vcpu] = next_block(v);
     } else {
@@ -162,20 +173,39 @@ static void on_access_with_pc(unsigned vcpu, uint32_t info, uint64_t va, void *u
     append_access(vcpu, info, va, true, (uint64_t)(uintptr_t)udata);
 }
 
-/* One fetch word: raises the last one where that says the same. */
-static inline __attribute__((always_inline)) void append_fetch(unsigned vcpu, uint64_t word) {
-    const uint64_t count_mask = (EV_FETCH_MAX - 1) << 2;
+/* A new fetch word, or several when more instructions are pending than one can tell. */
+static __attribute__((noinline)) void new_fetch(unsigned vcpu, uint64_t word) {
     struct fetching *f = &fetching[vcpu];
-    uint64_t before = *f->last, count = (before & count_mask) + (word & count_mask) + 4;
-    if ((before ^ word) >> (EV_ADDRESS_SHIFT + EMT_PAGE_SHIFT) == 0 && count <= f->limit) {
-        *f->last = (before & ~count_mask) | count;
-        return;
-    }
     struct ev_block *b = open_block[vcpu];
-    uint32_t n = b->words;
-    b->word[n] = word;
-    f->last = &b->word[n];
-    set_words(b, n + 1);
+    uint64_t instructions = ((word & COUNT_MASK) + f->pending) / 4 + 1;
+    f->pending = 0;
+    for (;;) {
+        uint64_t told = instructions < EV_FETCH_MAX ? instructions : EV_FETCH_MAX;
+        uint32_t n = b->words;
+        b->word[n] = (word & ~COUNT_MASK) | (told - 1) << 2;
+        f->last = &b->word[n];
+        set_words(b, n + 1);
+        instructions -= told;
+        if (instructions == 0)
+            return;
+        if (n + 1 >= BLOCK_FULL_WORDS) {
+            vcpu_publish(vcpu);
+            b = open_block[vcpu];
+        }
+    }
+}
+
+/* One fetch word: raises the last one where that says the same. */
+static inline __attribute__((always_inline)) bool append_fetch(unsigned vcpu, uint64_t word) {
+    struct fetching *f = &fetching[vcpu];
+    uint64_t before = *f->last, count = (before & COUNT_MASK) + (word & COUNT_MASK) + f->pending + 4;
+    if ((before ^ word) >> (EV_ADDRESS_SHIFT + EMT_PAGE_SHIFT) == 0 && count <= f->limit) {
+        *f->last = (before & ~COUNT_MASK) | count;
+        f->pending = 0;
+        return false;
+    }
+    new_fetch(vcpu, word);
+    return true;
 }
 
 /*
@@ -189,8 +219,7 @@ static void on_block_and_access(unsigned vcpu, uint32_t info, uint64_t va, void 
 
 /* The usual block: one fetch word, which is the callback's argument itself. */
 static void on_block_of_one_word(unsigned vcpu, void *udata) {
-    append_fetch(vcpu, (uint64_t)(uintptr_t)udata);
-    if (UNLIKELY(open_block[vcpu]->words >= BLOCK_FULL_WORDS))
+    if (append_fetch(vcpu, (uint64_t)(uintptr_t)udata) && UNLIKELY(open_block[vcpu]->words >= BLOCK_FULL_WORDS))
         block_full(vcpu);
 }
 
@@ -340,8 +369,13 @@ static uint32_t fetch_words(const struct qemu_plugin_tb *tb, size_t instructions
     return words;
 }
 
-/* The instruction with which the fetch word can be appended: the first that touches memory, if just once. */
-static struct qemu_plugin_insn *sole_first_access(const struct qemu_plugin_tb *tb, size_t instructions) {
+/*
+ * The instruction with which the fetch word can be appended: the first that touches memory, if just once. *none: no
+ * instruction touches memory at all.
+ */
+static struct qemu_plugin_insn *sole_first_access(const struct qemu_plugin_tb *tb, size_t instructions,
+                                                  bool *none) {
+    *none = false;
     for (size_t i = 0; i < instructions; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         const uint8_t *byte = qemu_plugin_insn_haddr(insn);
@@ -349,7 +383,35 @@ static struct qemu_plugin_insn *sole_first_access(const struct qemu_plugin_tb *t
         if (n != DECODE_NONE)
             return n == DECODE_ONE ? insn : NULL;
     }
+    *none = true;
     return NULL;
+}
+
+/* Let QEMU itself count the block's instructions, where that is exact. */
+static bool count_inline(struct qemu_plugin_tb *tb, size_t instructions) {
+#if PLUGIN_ABI < 2
+    if (!atomic_load(&self.parallel)) {
+        qemu_plugin_register_vcpu_tb_exec_inline(tb, PLUGIN_INLINE_ADD_U64, &fetching[0].pending, 4 * instructions);
+        return true;
+    }
+#else
+    (void)tb;
+    (void)instructions;
+#endif
+    return false;
+}
+
+/* A block that is one fetch word. Returns the instruction whose access has its callback already, or NULL. */
+static struct qemu_plugin_insn *attach_one_word(struct qemu_plugin_tb *tb, size_t instructions, uint64_t word) {
+    bool no_access;
+    struct qemu_plugin_insn *insn = sole_first_access(tb, instructions, &no_access);
+    void *udata = (void *)(uintptr_t)word;
+    if (insn && !self.ring->want_pc)
+        qemu_plugin_register_vcpu_mem_cb(insn, on_block_and_access, PLUGIN_NO_REGISTERS, PLUGIN_LOADS_AND_STORES,
+                                         udata);
+    else if (!no_access || !count_inline(tb, instructions))
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block_of_one_word, PLUGIN_NO_REGISTERS, udata);
+    return self.ring->want_pc ? NULL : insn;
 }
 
 /* Attaches the fetch words; returns the instruction whose access has its callback already, or NULL. */
@@ -358,16 +420,8 @@ static struct qemu_plugin_insn *attach_to_block(struct qemu_plugin_tb *tb, size_
     uint32_t words = fetch_words(tb, instructions, word);
     const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, instructions - 1);
     bool rep = is_repeated_string(last);
-    if (words == 1 && !rep) {
-        void *only = (void *)(uintptr_t)word[0];
-        struct qemu_plugin_insn *insn = self.ring->want_pc ? NULL : sole_first_access(tb, instructions);
-        if (insn)
-            qemu_plugin_register_vcpu_mem_cb(insn, on_block_and_access, PLUGIN_NO_REGISTERS,
-                                             PLUGIN_LOADS_AND_STORES, only);
-        else
-            qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block_of_one_word, PLUGIN_NO_REGISTERS, only);
-        return insn;
-    }
+    if (words == 1 && !rep)
+        return attach_one_word(tb, instructions, word[0]);
     struct block_words *w = arena_take(words);
     w->words = words;
     w->rep = rep ? qemu_plugin_insn_vaddr(last) : 0;
@@ -416,10 +470,12 @@ static void on_vcpu_start(uint64_t id, unsigned vcpu) {
     v->thread = ring_thread_number(self.ring);
     v->last_rep = 0;
     /* A second thread may publish the words of the first one: none of them is raised any more. */
+    if (!first)
+        atomic_store(&self.parallel, true);
     for (unsigned i = 0; !first && i < self.vcpus; i++)
         fetching[i].limit = 0;
     fetching[vcpu].last = &fetching[vcpu].none;
-    fetching[vcpu].limit = first ? (uint64_t)(EV_FETCH_MAX - 1) << 2 : 0;
+    fetching[vcpu].limit = first ? COUNT_MASK : 0;
     open_block[vcpu] = next_block(v);
     v->live = true;
     self.vcpu[vcpu] = v;

@@ -48,6 +48,7 @@ struct process {
     bool ended;
     unsigned vcpus; /* highest number in use so far, plus 1 */
     _Atomic unsigned live_vcpus;
+    _Atomic bool parallel; /* there is, or is about to be, more than one thread; QEMU translates anew then */
     struct vcpu *vcpu[VCPUS_MAX];
     /* Held from entry to return of each call that changes mappings, so that events have the order of the changes.
      */
@@ -67,6 +68,7 @@ extern struct process self;
 struct fetching {
     _Alignas(64) uint64_t *last; /* the fetch word that may be raised; &none: there is no such */
     uint64_t limit;              /* what its count may become, in place; 0: nothing is put together */
+    uint64_t pending;            /* instructions of blocks without any access since, in place */
     uint64_t none;
 };
 extern struct fetching fetching[VCPUS_MAX];

@@ -47,6 +47,12 @@ void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, on_block_fn, 
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *, on_access_fn, int registers, int which,
                                       void *udata);
 
+#if PLUGIN_ABI < 2 /* gone in 2, which has scoreboards */
+/* No callback but an addition in the translated code; not atomic. */
+enum { PLUGIN_INLINE_ADD_U64 = 0 };
+void qemu_plugin_register_vcpu_tb_exec_inline(struct qemu_plugin_tb *, int op, void *counter, uint64_t addend);
+#endif
+
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *);
