@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * Data caches: hw/cache.h; hw/cache_private.h draws a set.
+ * Data caches: hw/cache.h; hw/cache_private.h draws a line.
  *
  * A miss goes down the levels that are there until one has the line, and fills each level on the way back. A dirty
  * line that is pushed out goes to the next level (marked dirty there, or allocated); write-backs take no time of
  * the access and count as neither hit nor miss.
  */
-#include "hw/cache_private.h"
+#include "hw/cache_ranked.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "hw/replacement.h"
 
 struct cache_system {
     struct cache cache[3][CFG_MAX_CORES]; /* shared levels: only [0] */
@@ -27,152 +25,90 @@ static bool power_of_two(uint64_t n) {
     return n && !(n & (n - 1));
 }
 
-static int cache_init(struct cache *c, const struct cfg_cache *cfg, uint64_t seed) {
+static bool ranked(const struct cfg_cache *cfg) {
+    return CACHE_HAS_RANKED && cfg->replacement == CFG_LRU && cfg->ways <= CACHE_RANKED_WAYS;
+}
+
+/* Zeroed; begins with a line of the host's cache. */
+static void *array(uint64_t count, uint64_t size_bytes) {
+    uint64_t bytes = (count * size_bytes + 63) & ~63ull;
+    void *p = aligned_alloc(64, bytes);
+    return p ? memset(p, 0, bytes) : NULL;
+}
+
+static int cache_init(struct cache *c, const struct cfg_cache *cfg, uint64_t seed, bool plain, bool l1) {
     uint64_t set_bytes = (uint64_t)cfg->ways * cfg->line_bytes;
     if (!set_bytes || cfg->bytes % set_bytes || (cfg->replacement == CFG_PLRU && cfg->ways > 64))
         return -EINVAL;
+    plain = plain || !ranked(cfg);
     c->ways = cfg->ways;
-    c->stride = cfg->ways + (cfg->replacement == CFG_PLRU ? 3 : cfg->replacement == CFG_LRU ? cfg->ways : 0);
+    c->ways_mask = plain ? 0 : (1u << cfg->ways) - 1;
+    c->stride = plain ? cache_plain_stride(cfg) : cfg->ways;
     c->sets = cfg->bytes / set_bytes;
     c->set_mask = power_of_two(c->sets) ? c->sets - 1 : 0;
+    c->reciprocal = c->sets > 1 ? (uint64_t)(((unsigned __int128)1 << 64) / c->sets) : 0;
     c->hit_cycles = cfg->hit_cycles;
     c->replacement = cfg->replacement;
     c->random = seed;
-    /* aligned: a set of eight ways is one line of the host */
-    uint64_t bytes = (c->sets * c->stride * sizeof(*c->word) + 63) & ~63ull;
-    c->word = aligned_alloc(64, bytes);
+    c->word = array(c->sets * c->stride, sizeof(*c->word));
     if (!c->word)
         return -ENOMEM;
-    memset(c->word, 0, bytes);
+    if (plain)
+        return 0;
+    c->ranks = array(c->sets, sizeof(*c->ranks));
+    c->front = l1 ? array(c->sets, sizeof(*c->front)) : NULL;
+    if (!c->ranks || (l1 && !c->front))
+        return -ENOMEM;
+    ranked_init(c);
     return 0;
 }
 
-static inline uint64_t *set_of(const struct cache *c, uint64_t line) {
-    uint64_t set = c->set_mask || c->sets == 1 ? line & c->set_mask : line % c->sets;
-    return c->word + set * c->stride;
+static void cache_fini(struct cache *c) {
+    free(c->word);
+    free(c->ranks);
+    free(c->front);
 }
 
-/* Point the tree's bits on the way's path away from it. Node n parts the ways below n from the others; a node over
-   k ways puts ceil(k / 2) of them on the left, as in hw/replacement.h. */
-static void tree_touch(uint64_t *tree, unsigned ways, unsigned way) {
-    for (unsigned first = 0, n = ways; n > 1;) {
-        unsigned left = (n + 1) / 2, node = first + left;
-        if (way < node) {
-            *tree |= 1ull << node;
-            n = left;
-        } else {
-            *tree &= ~(1ull << node);
-            first = node;
-            n -= left;
-        }
-    }
+/* `below`: not an L1D, which alone has a front. */
+static inline uint64_t *find(struct cache *c, uint64_t set, uint64_t line, cache_hash hash, bool below) {
+    if (__builtin_expect(c->ranks != NULL, 1))
+        return ranked_find(c, set, line, hash, !below && c->front);
+    return cache_plain_find(c, set, line);
 }
 
-static unsigned tree_victim(uint64_t tree, unsigned ways) {
-    unsigned first = 0;
-    for (unsigned n = ways; n > 1;) {
-        unsigned left = (n + 1) / 2;
-        bool right = tree >> (first + left) & 1;
-        first += right ? left : 0;
-        n = right ? n - left : left;
-    }
-    return first;
+static inline uint64_t fill(struct cache *c, uint64_t set, uint64_t line, cache_hash hash, bool dirty, bool below) {
+    if (__builtin_expect(c->ranks != NULL, 1))
+        return ranked_fill(c, set, line, hash, dirty, !below && c->front);
+    return cache_plain_fill(c, set, line, dirty);
 }
 
-/* PLRU: make this way the one used last, and give the former one its dirty bit back. */
-static void plru_front(const struct cache *c, uint64_t *set, unsigned way) {
-    uint64_t *tree = &set[c->ways + 1], *front = &set[c->ways + 2];
-    if (set[0])
-        set[1 + *front] = set[0];
-    set[0] = set[1 + way];
-    *front = way;
-    tree_touch(tree, c->ways, way);
-}
-
-/* Where the line is, or `ways`. No early exit: the host would mispredict it, which costs more than all the
- * compares. */
-static inline unsigned search(const uint64_t *tag, unsigned ways, uint64_t line) {
-    uint64_t want = line << 2 | CACHE_VALID;
-    unsigned found = ways;
-    for (unsigned way = 0; way < ways; way++)
-        found = (tag[way] & ~CACHE_DIRTY) == want ? way : found;
-    return found;
-}
-
-/* LRU and random: the line of this way becomes the first word, the first one takes its place. */
-static inline void swap_front(struct cache *c, uint64_t *set, unsigned way, uint64_t word) {
-    set[way] = set[0];
-    set[0] = word;
-    if (c->replacement == CFG_LRU) {
-        uint64_t *stamp = set + c->ways;
-        stamp[way] = stamp[0];
-        stamp[0] = ++c->clock;
-    }
-}
-
-/* Looks the line up and, when it is there, makes it the one used last. NULL: miss. */
-static inline uint64_t *find(struct cache *c, uint64_t *set, uint64_t line) {
-    bool plru = c->replacement == CFG_PLRU;
-    unsigned way = search(set + plru, c->ways, line);
-    if (__builtin_expect(way == c->ways, 0))
-        return NULL;
-    if (__builtin_expect(plru, 0))
-        plru_front(c, set, way);
-    else
-        swap_front(c, set, way, set[way]);
-    return set;
-}
-
-static uint64_t plru_fill(struct cache *c, uint64_t *set, uint64_t word) {
-    unsigned way = 0;
-    if (set[0])
-        set[1 + set[c->ways + 2]] = set[0]; /* its dirty bit, should it be the one to go */
-    while (way < c->ways && set[1 + way])
-        way++;
-    if (way == c->ways)
-        way = tree_victim(set[c->ways + 1], c->ways);
-    uint64_t old = set[1 + way];
-    set[1 + way] = word;
-    set[0] = 0;
-    plru_front(c, set, way);
-    return old;
-}
-
-/* Put a line that is not there; returns the word of what it pushed out, 0: nothing. */
-static uint64_t fill(struct cache *c, uint64_t line, bool dirty) {
-    uint64_t *set = set_of(c, line), word = line << 2 | (dirty ? CACHE_DIRTY : 0) | CACHE_VALID, old;
-    unsigned way = 0;
-    if (c->replacement == CFG_PLRU)
-        return plru_fill(c, set, word);
-    if (c->replacement == CFG_LRU)
-        way = hw_victim(CFG_LRU, set + c->ways, 1, c->ways, NULL); /* an empty one has stamp 0 */
-    else if (set[c->ways - 1])
-        way = hw_random_below(&c->random, c->ways);
-    else
-        while (set[way])
-            way++;
-    old = set[way];
-    swap_front(c, set, way, word);
-    return old;
+/* Ask the host for a set: what it is searched by, and the first 16 words. Always inlined: GCC drops the call of a
+   function that does nothing else. */
+static inline __attribute__((always_inline)) void prefetch(const struct cache *c, uint64_t set) {
+    const uint64_t *word = c->word + set * c->stride;
+    if (c->ranks)
+        __builtin_prefetch(&c->ranks[set], 1);
+    __builtin_prefetch(word, 1);
+    __builtin_prefetch(word + (c->stride < 16 ? c->stride : 16) - 1, 1);
 }
 
 /* ---- one access ---- */
 
-/* A dirty line leaves level `from`. */
-static void write_back(struct cache_core *core, unsigned from, uint64_t word) {
+/* A dirty line leaves cache `from`. */
+static __attribute__((noinline)) void write_back(struct cache_core *core, unsigned from, uint64_t word) {
     while (word & CACHE_DIRTY) {
-        core->level[from]->counts.writebacks++;
-        do
-            from++;
-        while (from < 3 && !core->level[from]);
-        if (from == 3)
+        core->cache[from]->counts.writebacks++;
+        struct cache *c = core->cache[++from];
+        if (!c)
             return;
-        uint64_t line = word >> 2, *first = find(core->level[from], set_of(core->level[from], line), line);
-        if (first) {
-            *first |= CACHE_DIRTY;
+        uint64_t line = word >> 2, set = cache_set_of(c, line);
+        cache_hash hash = ranked_hash(line);
+        uint64_t *found = find(c, set, line, hash, true);
+        if (found) {
+            *found |= CACHE_DIRTY;
             return;
         }
-        word = fill(core->level[from], line, true);
+        word = fill(c, set, line, hash, true, true);
     }
 }
 
@@ -183,88 +119,121 @@ static uint32_t memory_cycles(const struct cache_core *core, uint64_t pa) {
     return core->memory_cycles[node != core->node];
 }
 
-/* The first level it entered does not have the line. */
-static struct cache_answer miss(struct cache_core *core, uint64_t pa, bool write, enum cache_user user,
-                                unsigned top) {
-    uint64_t line = pa >> core->line_shift, *first = NULL;
-    unsigned level;
-    for (level = top + 1; level < 3; level++) {
-        struct cache *c = core->level[level];
-        if (!c)
-            continue;
-        first = find(c, set_of(c, line), line);
-        if (first) {
+/* The cache where it enters does not have the line. */
+static __attribute__((noinline)) struct cache_answer miss(struct cache_core *core, uint64_t pa, bool write,
+                                                          enum cache_user user) {
+    unsigned enter = core->enter[user], i;
+    uint64_t line = pa >> core->line_shift, set[4], old;
+    cache_hash hash = ranked_hash(line);
+    struct cache *c, *first = core->cache[enter];
+
+    for (i = enter + 1; (c = core->cache[i]); i++) {
+        set[i] = cache_set_of(c, line);
+        prefetch(c, set[i]); /* all levels at once, before the first is waited for */
+    }
+    first->counts.misses[user]++;
+    for (i = enter + 1; (c = core->cache[i]); i++) {
+        if (find(c, set[i], line, hash, true)) {
             c->counts.hits[user]++;
             break;
         }
         c->counts.misses[user]++;
     }
-    for (unsigned l = first ? level : 3; l-- > top;)
-        if (core->level[l])
-            write_back(core, l, fill(core->level[l], line, write && l == top));
-    if (first)
-        return (struct cache_answer){core->level[level]->hit_cycles, (uint8_t)level};
-    return (struct cache_answer){memory_cycles(core, pa), CACHE_MEMORY};
+    struct cache_answer answer = {c ? c->hit_cycles : memory_cycles(core, pa), c ? c->level : CACHE_MEMORY};
+    while (--i > enter) {
+        old = fill(core->cache[i], set[i], line, hash, false, true);
+        if (old & CACHE_DIRTY)
+            write_back(core, i, old);
+    }
+    old = fill(first, cache_set_of(first, line), line, hash, write, false);
+    if (old & CACHE_DIRTY)
+        write_back(core, enter, old);
+    return answer;
 }
 
+/* Where no first candidate is the line: several have its hash, or the sets are plain, or there is no cache. */
+static __attribute__((noinline)) struct cache_answer search(struct cache_core *core, uint64_t pa, bool write,
+                                                            enum cache_user user) {
+    struct cache *c = core->cache[core->enter[user]];
+    uint64_t line = pa >> core->line_shift, *found;
+    if (!c)
+        return (struct cache_answer){memory_cycles(core, pa), CACHE_MEMORY};
+    found = find(c, cache_set_of(c, line), line, ranked_hash(line), false);
+    if (!found)
+        return miss(core, pa, write, user);
+    c->counts.hits[user]++;
+    *found |= write ? CACHE_DIRTY : 0;
+    return (struct cache_answer){c->hit_cycles, c->level};
+}
+
+/* The common case, a hit in the first way that has the line's hash, in as few instructions as can be. */
 struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool write, enum cache_user user) {
-    unsigned top = user == CACHE_WALK ? core->walk_top : core->top;
-    if (top < 3) {
-        struct cache *c = core->level[top];
-        uint64_t line = pa >> core->line_shift, *first = find(c, set_of(c, line), line);
-        if (first) {
-            c->counts.hits[user]++;
-            *first |= write ? CACHE_DIRTY : 0;
-            return (struct cache_answer){c->hit_cycles, (uint8_t)top};
-        }
-        c->counts.misses[user]++;
-    }
-    return miss(core, pa, write, user, top);
+    struct cache *c = core->cache[core->enter[user]];
+    if (__builtin_expect(!c || !c->ranks, 0))
+        return search(core, pa, write, user);
+    uint64_t line = pa >> core->line_shift, set = cache_set_of(c, line);
+    unsigned ways = ranked_ways(c, set, ranked_hash(line));
+    if (!ways)
+        return miss(core, pa, write, user);
+    unsigned way = (unsigned)__builtin_ctz(ways);
+    if (__builtin_expect(!cache_word_is(c->word[set * c->stride + way], line), 0))
+        return search(core, pa, write, user);
+    *ranked_use(c, set, way, c->front != NULL) |= write ? CACHE_DIRTY : 0;
+    c->counts.hits[user]++;
+    return (struct cache_answer){c->hit_cycles, c->level};
 }
 
 /* ---- all of them ---- */
 
-static int add_level(struct cache_system *s, unsigned level, const struct cfg_cache *cfg, uint64_t seed) {
+static void add_cache(struct cache_core *core, struct cache *c, unsigned level) {
+    unsigned n = 0;
+    while (core->cache[n])
+        n++;
+    core->cache[n] = c;
+    c->level = (enum cache_served)level;
+}
+
+static int add_level(struct cache_system *s, unsigned level, const struct cfg_cache *cfg, uint64_t seed,
+                     bool plain) {
     if (!cfg->bytes)
         return 0;
     unsigned n = cfg->shared ? 1 : s->ncores;
     for (unsigned i = 0; i < n; i++) {
-        int err = cache_init(&s->cache[level][i], cfg, seed + (uint64_t)level * CFG_MAX_CORES + i);
+        int err =
+            cache_init(&s->cache[level][i], cfg, seed + (uint64_t)level * CFG_MAX_CORES + i, plain, level == 0);
         if (err)
             return err;
         s->ncache[level] = i + 1;
     }
     for (unsigned i = 0; i < s->ncores; i++)
-        s->core[i].level[level] = &s->cache[level][cfg->shared ? 0 : i];
+        add_cache(&s->core[i], &s->cache[level][cfg->shared ? 0 : i], level);
     return 0;
 }
 
 static void core_init(struct cache_core *core, unsigned number, const struct emt_config *cfg, uint32_t line_bytes) {
     uint32_t lookup = 0;
-    for (unsigned level = 0; level < 3; level++)
-        if (core->level[level])
-            lookup = core->level[level]->hit_cycles;
+    const struct cache *l1 = NULL;
+    for (unsigned i = 0; core->cache[i]; i++) {
+        lookup = core->cache[i]->hit_cycles;
+        if (core->cache[i]->level == CACHE_L1)
+            l1 = core->cache[i];
+    }
     core->line_shift = (uint32_t)__builtin_ctz(line_bytes);
-    while (core->top < 3 && !core->level[core->top])
-        core->top++;
-    core->walk_top = cfg->walk_level == 2 ? 1 : 0;
-    while (core->walk_top < 3 && !core->level[core->walk_top])
-        core->walk_top++;
+    core->enter[CACHE_WALK] = cfg->walk_level == 2 && l1;
     core->memory_cycles[0] = lookup + cfg->memory.local_cycles;
     core->memory_cycles[1] = lookup + cfg->memory.remote_cycles;
     core->nodes = cfg->memory.nodes > 1 ? cfg->memory.nodes : 1;
     core->node = number * core->nodes / cfg->core.count;
     core->node_bytes = cfg->memory.bytes / core->nodes;
     core->l1_word = &core->nothing;
-    const struct cache *l1 = core->level[0];
     if (l1 && power_of_two(l1->sets)) {
-        core->l1_word = l1->word;
+        core->l1_word = l1->front ? l1->front : l1->word;
         core->l1_set_mask = l1->set_mask;
-        core->l1_stride = l1->stride;
+        core->l1_stride = l1->front ? 1 : l1->stride;
     }
 }
 
-int cache_system_new(struct cache_system **out, const struct emt_config *cfg) {
+static int system_new(struct cache_system **out, const struct emt_config *cfg, bool plain) {
     const struct cfg_cache *level[3] = {&cfg->l1d, &cfg->l2, &cfg->llc};
     uint32_t line_bytes = 0;
     *out = NULL;
@@ -285,7 +254,7 @@ int cache_system_new(struct cache_system **out, const struct emt_config *cfg) {
     s->core = calloc(s->ncores, sizeof(*s->core));
     int err = s->core ? 0 : -ENOMEM;
     for (unsigned i = 0; i < 3 && !err; i++)
-        err = add_level(s, i, level[i], cfg->seed);
+        err = add_level(s, i, level[i], cfg->seed, plain);
     if (err) {
         cache_system_free(s);
         return err;
@@ -296,12 +265,20 @@ int cache_system_new(struct cache_system **out, const struct emt_config *cfg) {
     return 0;
 }
 
+int cache_system_new(struct cache_system **out, const struct emt_config *cfg) {
+    return system_new(out, cfg, false);
+}
+
+int cache_system_new_plain(struct cache_system **out, const struct emt_config *cfg) {
+    return system_new(out, cfg, true);
+}
+
 void cache_system_free(struct cache_system *s) {
     if (!s)
         return;
     for (unsigned level = 0; level < 3; level++)
         for (unsigned i = 0; i < CFG_MAX_CORES; i++)
-            free(s->cache[level][i].word);
+            cache_fini(&s->cache[level][i]);
     free(s->core);
     free(s);
 }

@@ -105,6 +105,84 @@ static void like_the_plain_model(void **state) {
     }
 }
 
+static void same_counts(const struct cache_system *a, const struct cache_system *b) {
+    for (unsigned level = 0; level < 3; level++) {
+        struct cache_counts x, y;
+        cache_system_counts(a, level, &x);
+        cache_system_counts(b, level, &y);
+        assert_memory_equal(&x, &y, sizeof(x));
+        assert_true(x.hits[CACHE_DATA] && x.misses[CACHE_DATA] && x.writebacks);
+        assert_true(level == 0 || x.misses[CACHE_WALK]);
+    }
+}
+
+/* Ranked sets give what plain ones give, access by access: two cores, walks among the data, a shared last level. */
+static void ranked_against_plain(struct emt_config cfg, unsigned accesses) {
+    struct cache_system *ranked, *plain;
+    uint64_t random = 7;
+    assert_int_equal(cache_system_new(&ranked, &cfg), 0);
+    assert_int_equal(cache_system_new_plain(&plain, &cfg), 0);
+    for (unsigned i = 0; i < accesses; i++) {
+        uint64_t draw = hw_random(&random);
+        uint64_t pa = i % 3 ? skewed(&random, 22) : draw >> (64 - 20);
+        enum cache_user user = draw % 16 == 0 ? CACHE_WALK : draw % 64 == 1 ? CACHE_OS : CACHE_DATA;
+        bool write = (draw >> 8) % 3 == 0;
+        struct cache_core *a = cache_system_core(ranked, draw >> 16 & 1),
+                          *b = cache_system_core(plain, draw >> 16 & 1);
+        if (i % 2) {
+            bool hit = cache_data_hit(a, pa, write);
+            assert_int_equal(cache_data_hit(b, pa, write), hit);
+            if (hit)
+                continue;
+        }
+        struct cache_answer x = cache_access(a, pa, write, user), y = cache_access(b, pa, write, user);
+        assert_int_equal(x.served, y.served);
+        assert_int_equal(x.cycles, y.cycles);
+    }
+    same_counts(ranked, plain);
+    cache_system_free(ranked);
+    cache_system_free(plain);
+}
+
+static void ranked_like_plain(void **state) {
+    (void)state;
+    static const struct {
+        unsigned sets[3], ways[3]; /* L1D, L2, LLC */
+    } shape[] = {
+        {{8, 32, 128}, {8, 16, 11}}, {{64, 64, 512}, {8, 4, 16}},  {{3, 40, 77}, {12, 8, 11}},
+        {{64, 100, 640}, {1, 2, 1}}, {{16, 64, 1000}, {2, 1, 12}}, {{1, 1, 1}, {16, 16, 16}},
+        {{4, 7, 96}, {5, 12, 20}},   {{8, 16, 24}, {16, 15, 13}},
+    };
+    for (unsigned i = 0; i < sizeof(shape) / sizeof(shape[0]); i++) {
+        const unsigned *sets = shape[i].sets, *ways = shape[i].ways;
+        struct emt_config cfg = config(sets[0] * ways[0] * LINE, ways[0], sets[1] * ways[1] * LINE, ways[1],
+                                       sets[2] * ways[2] * LINE, ways[2], CFG_LRU);
+        ranked_against_plain(cfg, 400000);
+        cfg.walk_level = 2;
+        cfg.l2.replacement = CFG_PLRU; /* a plain level between ranked ones */
+        ranked_against_plain(cfg, 100000);
+        cfg.l2.replacement = CFG_LRU;
+        cfg.l1d.replacement = CFG_RANDOM;
+        ranked_against_plain(cfg, 100000);
+    }
+}
+
+/* The line's set by a rounded reciprocal, at the ends of all ranges. */
+static void set_numbers(void **state) {
+    (void)state;
+    uint64_t random = 3;
+    for (unsigned i = 0; i < 200000; i++) {
+        uint64_t sets = 2 + (hw_random(&random) >> (33 + hw_random_below(&random, 30)));
+        uint64_t line = hw_random(&random) >> hw_random_below(&random, 40);
+        struct cache c = {.sets = sets, .reciprocal = (uint64_t)(((unsigned __int128)1 << 64) / sets)};
+        line = i % 4 == 1   ? line - line % sets
+               : i % 4 == 2 ? line - line % sets - 1
+               : i % 4 == 3 ? ~0ull - i
+                            : line;
+        assert_int_equal(cache_set_of(&c, line), line % sets);
+    }
+}
+
 /* LRU over a loop larger than the cache: closed forms. */
 static void loops(void **state) {
     (void)state;
@@ -192,6 +270,8 @@ static void impossible_caches(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(like_the_plain_model),
+        cmocka_unit_test(ranked_like_plain),
+        cmocka_unit_test(set_numbers),
         cmocka_unit_test(loops),
         cmocka_unit_test(latencies),
         cmocka_unit_test(impossible_caches),
