@@ -266,7 +266,7 @@ static void btree_visits_one_node_a_level(void **state) {
 
 static void procedural_lists_are_disjoint(void **state) {
     struct graph g;
-    uint64_t edges = 0, end = 0, ones = 0, drawn = 0;
+    uint64_t end = 0, ones = 0, drawn = 0;
 
     (void)state;
     assert_int_equal(graph_init(&g, GRAPH_STORED_SCALE + 3, 1), 0);
@@ -277,7 +277,6 @@ static void procedural_lists_are_disjoint(void **state) {
         assert_int_equal(list.number, u);
         assert_true(list.first >= end && list.first + list.degree <= g.edges);
         end = list.first + list.degree;
-        edges += list.degree;
         for (uint64_t j = 0; j < list.degree && j < 4; j++) {
             uint64_t label = graph_next(&g, &list);
 
