@@ -98,6 +98,8 @@ int cmd_record(int argc, char **argv) {
     int status = copy(source, rec, &opt, &accesses, &cut);
     if (opt.program && (cut || status))
         live_stop(source, cut && !interrupted);
+    if (opt.program)
+        live_wait(source);
     int program = source->exit_status;
     if (recorder_close(rec, cut || status, why, sizeof(why)) && !status)
         status = cli_error(CLI_FAILED, "%s", why);

@@ -244,9 +244,17 @@ static int simulate(struct run *r) {
     r->session.limit = r->opt.limit ? r->opt.limit + r->opt.skip : 0;
     r->session.quiet = r->opt.quiet;
     int err = session_run(&r->session);
-    if (r->opt.program && (r->session.interrupted || r->session.all_done || err))
+    bool early = r->session.interrupted || r->session.all_done || err;
+    if (r->opt.program && early)
         live_stop(source, !r->session.interrupted);
+    /* A program that goes on alone is not waited for until its figures are out. */
+    if (r->opt.program && !early)
+        live_wait(source);
     int status = report(r, source);
+    if (r->opt.program && early)
+        live_wait(source);
+    if (source->note[0] && !r->opt.quiet)
+        fprintf(stderr, "emt: %s\n", source->note);
     if (err)
         status = cli_error(CLI_FAILED, "%s", r->session.error);
     if (!status)
