@@ -22,7 +22,7 @@
 #include "core/mm.h"
 
 #define SIM_PHYS_BYTES  (1ull << 32)
-#define SIM_ORDERS      12
+#define SIM_ORDERS      16
 #define SIM_LOG         16
 #define SIM_CACHES      8
 #define SIM_CACHE_LINES 64
