@@ -519,10 +519,18 @@ static void wait_readers(void *readers) {
         interrupt(&r->walker[i], NULL);
 }
 
+/* Nor does a walk that began before a flush go on after it. To wait is slow here: only for flushes of large ranges,
+   which a driver may make itself between two steps of its own. */
+static void on_flush(void *hw, const struct emt_flush *flush) {
+    if (flush->tables || flush->kind != EMT_FLUSH_RANGE || flush->bytes >= REGION_BYTES)
+        wait_readers(hw);
+}
+
 static bool prepare(struct race *r) {
     struct world *w = &r->w;
 
     w->host.load_root = on_load_root;
+    w->host.flush = on_flush;
     w->frames.wait_readers = wait_readers;
     w->frames.readers = r;
     r->huge = w->traits->caps.page_sizes & REGION_BYTES;

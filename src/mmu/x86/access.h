@@ -82,4 +82,26 @@ static inline bool x86_denies(struct emt_walk *out, const struct emt_access *a) 
     return true;
 }
 
+/*
+ * The end of a walk that has found `entry`, a leaf of `level`, in the word `stored` at `pa` (the entry, perhaps
+ * with bits of the table's own): rights, then A and D. 1: the word has changed meanwhile, read it again. Otherwise
+ * 0, and *out is the page or the fault.
+ */
+static inline int x86_use_leaf(const struct emt_arch *arch, const struct emt_access *a, struct emt_port *port,
+                               uint64_t pa, uint64_t stored, uint64_t entry, unsigned level, struct emt_walk *out) {
+    const uint64_t ad = RADIX_MASK(A) | (a->type == EMT_STORE ? RADIX_MASK(D) : 0);
+
+    if (!(entry & RADIX_MASK(P)))
+        return x86_fault(out, x86_access_code(a));
+    if (radix_reserved(entry, level, (unsigned)arch->param[1], a->nx))
+        return x86_fault(out, x86_access_code(a) | EMT_PF_PRESENT | EMT_PF_RSVD);
+    x86_fill_page(out, a, entry, x86_combine(X86_GRANTED, entry), level);
+    if (x86_denies(out, a) || a->peek)
+        return 0;
+    if ((stored & ad) != ad && !port->update(port, pa, stored, stored | ad))
+        return 1;
+    out->dirty |= a->type == EMT_STORE;
+    return 0;
+}
+
 #endif
