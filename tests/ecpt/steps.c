@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
  * A walker between any two table accesses of the driver. It uses the registers as the driver has loaded them, not
- * as the driver knows them, and must find every live page at any moment: while lines are kicked and rehashed,
- * tables grow and shrink, pages are split and collapsed. Stores set D, which must still be there at the end.
+ * as the driver knows them, and must find every live page at any moment with its first probes, not when it looks
+ * again: while lines are kicked and rehashed, tables grow and shrink, pages are split and collapsed. Stores set D,
+ * which must still be there at the end; most go to the line that is being moved. No line ever has a tag that nobody
+ * mapped.
  */
 #include "support/sim.h"
 
@@ -10,6 +12,10 @@
 
 #define PAGES 1200
 #define LOOKS 6 /* walks after each access */
+
+/* Of the pages that come and go: a line each. */
+#define BASE   0x40000000ull
+#define STRIDE 0x35000000ull
 
 struct page {
     bool live, stored;
@@ -23,36 +29,60 @@ struct world {
     struct page page[PAGES];
     unsigned live;
     uint64_t random, walks;
-    bool looking, store;
+    bool looking, store, strided;
 };
 
-static void look(struct world *w, struct page *p) {
+/* One store at most: a later one would set D again where it was lost. */
+static void look(struct world *w, struct page *p, bool may_store) {
     const struct emt_access a = {.va = p->va + 0x123,
-                                 .type = w->store && sim_random(&w->random) % 4 == 0 ? EMT_STORE : EMT_LOAD,
+                                 .type = may_store && w->store && !p->stored ? EMT_STORE : EMT_LOAD,
                                  .user = true,
                                  .write_protect = true,
                                  .nx = true};
+    const unsigned sizes = (unsigned)__builtin_popcountll(w->root.word[ECPT_ROOT_SIZES]);
     struct emt_walk out;
+
+    w->s.port.fetches = 0;
 
     assert_int_equal(w->s.svc.arch->walker->walk(w->s.svc.arch, &w->root, &a, &w->s.port.port, &out), 0);
     assert_false(out.fault);
+    assert_true(w->s.port.fetches <= sizes * w->s.svc.arch->param[0]);
     assert_int_equal(out.pa + (a.va - out.va), (p->pfn << 12) + 0x123);
     p->stored |= a.type == EMT_STORE;
     w->walks++;
 }
 
+/* The page in the line of the PTE table at pa; NULL: there is none. */
+static struct page *page_in(struct world *w, uint64_t pa) {
+    const uint64_t *line = emt_host_word(&w->s.host, pa & ~63ull);
+    const struct ecpt_set *s = &ecpt_of(&w->tdb)->set[ECPT_PTE];
+
+    for (unsigned i = 0; i < 2 * s->ways; i++) {
+        const uint64_t array = i < s->ways ? s->way[i].array : s->way[i - s->ways].fresh;
+
+        if (pa - ecpt_array_pa(array) >= 64 * ecpt_array_lines(array) || !ecpt_is_line(ECPT_PTE, line[ECPT_GATE]))
+            continue;
+        const uint64_t va = ecpt_line_key(ECPT_PTE, line) << 15, n = (va - BASE) / STRIDE;
+        assert_true(n < PAGES && va == BASE + n * STRIDE);
+        return &w->page[n];
+    }
+    return NULL;
+}
+
 static uint64_t on_access(void *hw, uint64_t pa, bool write) {
     struct world *w = hw;
 
-    (void)pa;
     (void)write;
     if (!w->looking)
         return 0;
     w->looking = false;
+    struct page *here = w->strided ? page_in(w, pa) : NULL;
+    if (here && here->live && sim_random(&w->random) % 8 == 0)
+        look(w, here, true);
     for (unsigned i = 0; i < LOOKS; i++) {
         struct page *p = &w->page[sim_random(&w->random) % PAGES];
         if (p->live)
-            look(w, p);
+            look(w, p, !w->strided && sim_random(&w->random) % 4 == 0);
     }
     w->looking = true;
     return 0;
@@ -110,8 +140,9 @@ static void churn(const char *arch) {
 
     begin(w, arch);
     struct ecpt *e = ecpt_of(&w->tdb);
-    for (unsigned i = 0; i < PAGES; i++) /* a line each */
-        map(w, &w->page[i], (uint64_t)i * 0x35000000 + 0x40000000);
+    w->strided = true;
+    for (unsigned i = 0; i < PAGES; i++)
+        map(w, &w->page[i], BASE + i * STRIDE);
     for (unsigned i = 0; i < PAGES; i++) {
         struct page *p = &w->page[sim_random(&w->random) % PAGES];
         if (p->live)
@@ -219,7 +250,7 @@ static void out_of_memory(void **state) {
     assert_true(failed > 10);
     /* Memory ran out at each size, and the table filled up until a line found no place: not before 0.6. */
     for (unsigned i = 0; i < 700; i++)
-        look(w, &w->page[i]);
+        look(w, &w->page[i], false);
     end(w);
     free(w);
 }
