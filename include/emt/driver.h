@@ -337,7 +337,10 @@ struct emt_port {
 struct emt_mmu_cache {
     const char *name;  /* "pde", "cwc-pmd", ... */
     uint8_t key_shift; /* key == va >> key_shift: what a flush of an address must drop */
-    bool upper;        /* caches an upper level: dropped by a flush with `tables`, and, on x86, by INVLPG */
+    /* Caches an upper level: dropped by a flush with `tables`, and, on x86, by INVLPG. Cache number n keeps entries that
+       are fetched one by one with level n + 2, and cache_put() follows its entry's fetch: so mmu_caches.kind can put
+       another organisation behind the number. */
+    bool upper;
     uint8_t words;     /* of a value, up to EMT_MMU_CACHE_WORDS; 0: two */
 };
 #define EMT_MMU_CACHE_WORDS 5

@@ -20,7 +20,8 @@
  * latencies are compared here, not ends. The window is anchored at the leader and does not slide: nothing beyond
  * rob_instructions behind it can have entered the reorder buffer while it was outstanding.
  *
- * Translation. A second-level TLB hit or a walk of C cycles exposes C * (1 - walk_hidden).
+ * Translation. A second-level TLB hit or a walk of C cycles exposes C * (1 - walk_hidden); the handler of a
+ * software-managed TLB all of C.
  *
  * The sums are integers, in 1/1024 of a cycle (1 - data_overlap and its kin are rounded to that, products are
  * truncated): their order cannot change a result. Doubles come in at the end.
@@ -68,6 +69,11 @@ static inline void timing_data(struct core_timing *t, uint64_t instruction, unsi
     unsigned excess = latency > t->longest ? latency - t->longest : 0;
     t->longest += excess;
     t->data += (uint64_t)(latency - excess) * t->overlapped + (uint64_t)excess * t->isolated;
+}
+
+/* A trap that software answers: the pipeline is empty, nothing is hidden. */
+static inline void timing_trap(struct core_timing *t, unsigned cycles) {
+    t->translation += (uint64_t)cycles * TIMING_ONE;
 }
 
 /* `cycles` of mmu_translation: a walk, or a hit in a second-level TLB. */

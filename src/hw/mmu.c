@@ -75,27 +75,6 @@ static int add_tlb(struct mmu *m, unsigned i) {
     return err;
 }
 
-static int add_caches(struct mmu *m) {
-    const struct emt_walker_ops *walker = m->arch->walker;
-    if (walker->ncaches > CFG_MMU_CACHES)
-        return -EINVAL;
-    m->ncache = walker->ncaches;
-    for (unsigned i = 0; i < m->ncache; i++) {
-        for (unsigned k = 0; k < m->cfg->nmmu_cache; k++) {
-            const struct cfg_mmu_cache *cfg = &m->cfg->mmu_cache[k];
-            if (strcmp(cfg->name, walker->caches[i].name) != 0 || m->cache[i].entry)
-                continue;
-            int err = mmu_cache_init(&m->cache[i], cfg, m->cfg->seed + 1000 * (m->core + 1) + i);
-            if (!err)
-                err = mmu_cache_widen(&m->cache[i], emt_mmu_cache_words(&walker->caches[i]));
-            if (err)
-                return err;
-        }
-        m->has_caches |= m->cache[i].entry != NULL;
-    }
-    return 0;
-}
-
 int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const struct emt_arch *arch,
             struct emt_host *host, struct mmu_shared *shared, struct cache_core *caches) {
     *out = NULL;
@@ -120,7 +99,8 @@ int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const
     for (unsigned i = 0; i < cfg->ntlb && !err; i++)
         err = add_tlb(m, i);
     if (!err)
-        err = add_caches(m);
+        err = mmu_caches_init(m);
+    mmu_walk_init(m);
     if (err) {
         mmu_free(m);
         return err;
@@ -138,8 +118,7 @@ void mmu_free(struct mmu *m) {
         tlb_fini(&m->l1[i]);
         tlb_fini(&m->l2[i]);
     }
-    for (unsigned i = 0; i < CFG_MMU_CACHES; i++)
-        mmu_cache_fini(&m->cache[i]);
+    mmu_caches_fini(m);
     if (m->shared && m->shared->core[m->core] == m)
         m->shared->core[m->core] = NULL;
     free(m);
@@ -325,8 +304,7 @@ void mmu_load_root(struct mmu *m, uint16_t asid, const struct emt_root *root) {
         return;
     for (unsigned i = 0; i < m->cfg->ntlb; i++)
         tlb_drop_all(m->by_config[i], false);
-    for (unsigned i = 0; i < m->ncache; i++)
-        mmu_cache_drop_all(&m->cache[i]);
+    mmu_caches_drop_all(m);
     m->stats.flushes++;
 }
 
@@ -334,10 +312,7 @@ void mmu_update_root(struct mmu *m, const struct emt_root *root) {
     m->root = *root;
 }
 
-/*
- * A range goes from the TLBs by its addresses. Caches of upper levels lose the whole ASID with any INVLPG, whatever
- * its address (Intel SDM vol. 3, 4.10.4.1); the others lose the keys in the range.
- */
+/* A range goes from the TLBs by its addresses; what MMU caches lose is in hw/mmu_caches.c. */
 static unsigned flush_range(struct mmu *m, uint16_t asid, const struct emt_flush *f) {
     uint64_t stride = f->stride ? f->stride : EMT_PAGE_BYTES;
     uint64_t last = f->va + (f->bytes - 1), n = (f->bytes - 1) / stride + 1;
@@ -347,13 +322,7 @@ static unsigned flush_range(struct mmu *m, uint16_t asid, const struct emt_flush
         last = ~0ull;
     for (unsigned i = 0; i < m->cfg->ntlb; i++)
         tlb_drop_range(m->by_config[i], asid, f->va, last);
-    for (unsigned i = 0; i < m->ncache; i++) {
-        const struct emt_mmu_cache *c = &m->arch->walker->caches[i];
-        if (c->upper)
-            mmu_cache_drop_asid(&m->cache[i], asid);
-        else
-            mmu_cache_drop_keys(&m->cache[i], asid, f->va >> c->key_shift, last >> c->key_shift);
-    }
+    mmu_caches_drop_range(m, asid, f->va, last);
     m->stats.invalidations += n;
     return n < UINT32_MAX ? (unsigned)n : UINT32_MAX;
 }
@@ -367,12 +336,10 @@ unsigned mmu_flush(struct mmu *m, uint16_t asid, const struct emt_flush *f) {
         else
             tlb_drop_asid(m->by_config[i], asid);
     }
-    for (unsigned i = 0; i < m->ncache; i++) {
-        if (f->kind == EMT_FLUSH_ALL)
-            mmu_cache_drop_all(&m->cache[i]);
-        else
-            mmu_cache_drop_asid(&m->cache[i], asid);
-    }
+    if (f->kind == EMT_FLUSH_ALL)
+        mmu_caches_drop_all(m);
+    else
+        mmu_caches_drop_asid(m, asid);
     m->stats.flushes++;
     return 0;
 }
@@ -390,6 +357,14 @@ void mmu_tlb_counts(const struct mmu *m, unsigned i, struct mmu_tlb_counts *sum)
     sum->hits += t->clock - t->fills;
     sum->misses += t->misses;
     sum->evictions += t->evictions;
+}
+
+bool mmu_cache_info(const struct mmu *m, unsigned i, const char **name, uint32_t *entries) {
+    if (i >= m->ncache)
+        return false;
+    *name = m->cache_name[i];
+    *entries = m->cache[i].sets * m->cache[i].ways;
+    return true;
 }
 
 void mmu_reset_stats(struct mmu *m) {

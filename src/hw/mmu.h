@@ -19,7 +19,8 @@ struct mmu_stats {
     uint64_t walks, walk_refs, walk_cycles, walk_faults;
     uint64_t walk_refs_served[4]; /* by L1, L2, LLC, memory; all in [3] without data caches */
     uint64_t tlb_cycles;          /* hits in level 2 */
-    uint64_t mmu_cache_hits[CFG_MMU_CACHES], mmu_cache_misses[CFG_MMU_CACHES]; /* as in arch->walker->caches */
+    uint64_t mmu_cache_hits[CFG_MMU_CACHES], mmu_cache_misses[CFG_MMU_CACHES]; /* by place, see mmu_cache_info() */
+    uint64_t handler_instructions, handler_writes; /* of a software-managed TLB's miss handler */
     uint64_t invalidations, flushes;
     struct hw_histogram walk_latency;
 };
@@ -62,6 +63,9 @@ struct mmu_tlb_counts {
     uint64_t hits, misses, evictions;
 };
 void mmu_tlb_counts(const struct mmu *, unsigned i, struct mmu_tlb_counts *sum);
+
+/* The MMU cache in place i of the statistics; *name NULL: none is there. false: nor in any place behind. */
+bool mmu_cache_info(const struct mmu *, unsigned i, const char **name, uint32_t *entries);
 
 const struct mmu_stats *mmu_stats_of(const struct mmu *);
 void mmu_reset_stats(struct mmu *);

@@ -34,9 +34,13 @@ struct mmu {
     struct tlb_entry nowhere;        /* matches nothing: where unused hints point */
     bool no_hint;                    /* test: search each time */
 
-    struct mmu_cache cache[CFG_MMU_CACHES]; /* by number in arch->walker->caches */
-    unsigned ncache;
-    bool has_caches; /* one of them has entries */
+    struct mmu_cache cache[CFG_MMU_CACHES];
+    const char *cache_name[CFG_MMU_CACHES]; /* NULL: nothing is kept in this place */
+    uint8_t cache_at[CFG_MMU_CACHES]; /* place of number n in arch->walker->caches; its own, or a shared one */
+    unsigned ncache;                  /* arch->walker->ncaches */
+    bool has_caches;                  /* one of them has entries */
+    uint32_t lookup_cycles;           /* of those that are looked up at once, before the first read */
+    struct emt_port port;             /* how this machine walks */
 
     unsigned core;
     uint16_t asid;
@@ -93,6 +97,15 @@ static inline bool mmu_translate_fast(struct mmu *m, uint64_t va, unsigned type,
     return true;
 }
 
+/* hw/mmu_caches.c; m->cfg, arch and core are set. -EINVAL, -ENOMEM; fini also after an error. */
+int mmu_caches_init(struct mmu *m);
+void mmu_caches_fini(struct mmu *m);
+void mmu_caches_drop_all(struct mmu *m);
+void mmu_caches_drop_asid(struct mmu *m, uint16_t asid);
+void mmu_caches_drop_range(struct mmu *m, uint16_t asid, uint64_t va, uint64_t last);
+
+/* After mmu_caches_init(): choose how walks read. */
+void mmu_walk_init(struct mmu *m);
 /* One walk over the tables; fills *w and adds time and references to the statistics. Returns cycles. */
 uint32_t mmu_walk(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w);
 

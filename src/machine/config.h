@@ -17,6 +17,9 @@
 
 enum cfg_replacement { CFG_LRU, CFG_PLRU, CFG_RANDOM };
 
+/* mmu_caches.kind; the rules of each are in hw/mmu_caches.c */
+enum cfg_mmu_cache_kind { CFG_PSC, CFG_PWC, CFG_UTC, CFG_NO_MMU_CACHES };
+
 /* Page sizes a TLB holds, as a mask. */
 #define CFG_PAGE_4K 1u
 #define CFG_PAGE_2M 2u
@@ -72,6 +75,11 @@ struct emt_config {
     char mmu[CFG_NAME]; /* architecture; --mmu */
     bool basic_only;    /* mmu.basic_only */
 
+    /* mmu.software_tlb: a miss traps, and software walks. Cycles of the trap; instructions of its handler for each
+       miss and for each read or write of a table. */
+    bool software_tlb;
+    uint32_t software_tlb_cycles, software_tlb_instructions, software_tlb_ref_instructions;
+
     struct {
         uint32_t count;
         uint32_t frequency_mhz;
@@ -92,7 +100,8 @@ struct emt_config {
 
     struct cfg_mmu_cache mmu_cache[CFG_MMU_CACHES];
     uint32_t nmmu_cache;
-    uint32_t mmu_cache_cycles; /* mmu_caches.hit_cycles: one parallel lookup of all */
+    uint32_t mmu_cache_cycles; /* mmu_caches.hit_cycles: one parallel lookup of all; with CFG_PWC, one of a level */
+    enum cfg_mmu_cache_kind mmu_cache_kind;
 
     bool caches_enabled; /* caches.enabled */
     struct cfg_cache l1d, l2, llc;

@@ -51,14 +51,17 @@ static void tlb_results(const struct machine *m, struct emt_result *r) {
 }
 
 static void mmu_cache_results(const struct machine *m, struct emt_result *r) {
-    r->nmmu_cache = m->arch->walker->ncaches;
-    for (unsigned i = 0; i < r->nmmu_cache; i++) {
-        struct result_mmu_cache *out = &r->mmu_cache[i];
+    const char *name;
+    uint32_t entries;
 
-        snprintf(out->name, sizeof(out->name), "%s", m->arch->walker->caches[i].name);
-        for (unsigned k = 0; k < m->cfg.nmmu_cache; k++)
-            if (strcmp(m->cfg.mmu_cache[k].name, out->name) == 0)
-                out->entries = m->cfg.mmu_cache[k].entries;
+    for (unsigned i = 0; mmu_cache_info(m->core[0].mmu, i, &name, &entries); i++) {
+        struct result_mmu_cache *out = &r->mmu_cache[r->nmmu_cache];
+
+        if (!name)
+            continue;
+        r->nmmu_cache++;
+        snprintf(out->name, sizeof(out->name), "%s", name);
+        out->entries = entries;
         out->hits = r->mmu.mmu_cache_hits[i];
         out->misses = r->mmu.mmu_cache_misses[i];
     }
@@ -104,6 +107,17 @@ static void cycles(const struct machine *m, struct emt_result *r) {
     r->ipc = r->cycles_total > 0 ? (double)r->instructions / r->cycles_total : 0;
 }
 
+/* The handler of a software-managed TLB is OS work, but its time is part of the translations: no cycles here. */
+static void tlb_refills(const struct machine *m, struct emt_result *r) {
+    if (!m->cfg.software_tlb)
+        return;
+    r->os.op[OS_TLB_REFILL] = (struct os_op_stats){.calls = r->mmu.walks,
+                                                   .instructions = r->mmu.handler_instructions,
+                                                   .table_reads = r->mmu.walk_refs,
+                                                   .table_writes = r->mmu.handler_writes};
+    r->os_instructions += r->mmu.handler_instructions;
+}
+
 static void picture(struct machine *m, struct emt_result *r) {
     machine_take_picture(m, os_process_find(m->os, 1));
     memcpy(r->cell, m->picture.cell, sizeof(r->cell));
@@ -132,6 +146,7 @@ void machine_result(struct machine *m, struct emt_result *r) {
     r->table_bytes = m->host.table_bytes;
     r->table_bytes_peak = m->host.table_bytes_peak;
     cycles(m, r);
+    tlb_refills(m, r);
     picture(m, r);
     r->checker.on = m->checker != NULL;
     if (m->checker)

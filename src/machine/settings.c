@@ -6,12 +6,16 @@
 #include "machine/settings.h"
 #include "machine/settings_private.h"
 
-_Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4, "enums are stored as 32 bits");
+_Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4 &&
+                   sizeof(enum cfg_mmu_cache_kind) == 4,
+               "enums are stored as 32 bits");
 
 static const struct setting_word replacements[] = {
     {"lru", CFG_LRU}, {"plru", CFG_PLRU}, {"random", CFG_RANDOM}, {0}};
 static const struct setting_word pages[] = {{"4K", CFG_PAGE_4K}, {"2M", CFG_PAGE_2M}, {"1G", CFG_PAGE_1G}, {0}};
 static const struct setting_word holds[] = {{"data", CFG_TLB_DATA}, {"instruction", CFG_TLB_INSTRUCTION}, {0}};
+static const struct setting_word mmu_cache_kinds[] = {
+    {"psc", CFG_PSC}, {"pwc", CFG_PWC}, {"utc", CFG_UTC}, {"none", CFG_NO_MMU_CACHES}, {0}};
 static const struct setting_word thps[] = {
     {"never", CFG_THP_NEVER}, {"madvise", CFG_THP_MADVISE}, {"always", CFG_THP_ALWAYS}, {0}};
 
@@ -57,6 +61,10 @@ static const struct setting_word thps[] = {
 const struct setting setting_table[] = {
     {"mmu.name", SETTING_NAME, "", "", "", "radix4", "", "the architecture (`emt list mmus`); --mmu sets it", AT(mmu), NULL},
     BOOL("mmu.basic_only", "false", "", "run the MMU driver with its basic functions alone", AT(basic_only)),
+    BOOL("mmu.software_tlb", "false", "", "a TLB miss traps and software walks the tables; there are no MMU caches", AT(software_tlb)),
+    U32("mmu.software_tlb_cycles", "cycles", "0", "1000000", "50", ASSUMED, "entry and return of that trap", AT(software_tlb_cycles)),
+    U32("mmu.software_tlb_instructions", "instructions", "0", "1000000", "6", ASSUMED ": 10 with one read, a short MIPS handler", "of the handler for each miss", AT(software_tlb_instructions)),
+    U32("mmu.software_tlb_ref_instructions", "instructions", "0", "1000000", "4", ASSUMED ": find, load, test, branch", "of the handler for each access to a table", AT(software_tlb_ref_instructions)),
 
     U32("core.count", "cores", "1", "64", "1", "", "cores; each has its own MMU", AT(core.count)),
     U32("core.frequency_mhz", "MHz", "1", "100000", "2000", "Xeon Gold 6138, base clock: DMT, ASPLOS'24", "clock, to give seconds for cycles", AT(core.frequency_mhz)),
@@ -81,8 +89,9 @@ const struct setting setting_table[] = {
     BOOL("tlb.*.shared", "false", "", "one for all cores (level 2 only)", TLB(shared)),
     BOOL("tlb.*.inclusive", "false", "", "an eviction drops the entry from level 1 too (level 2 only)", TLB(inclusive)),
 
-    U32("mmu_caches.hit_cycles", "cycles", "0", "10000", "1", EMT, "one parallel lookup of all of them", AT(mmu_cache_cycles)),
-    U32("mmu_caches.*.entries", "entries", "0", "1048576", "0", "", "0: absent; a name the architecture does not bring is ignored", MMU_CACHE(entries)),
+    U32("mmu_caches.hit_cycles", "cycles", "0", "10000", "1", EMT, "one parallel lookup of all of them; with pwc, one of a level", AT(mmu_cache_cycles)),
+    WORD("mmu_caches.kind", "psc", "Intel", "of upper levels: psc Intel's, pwc AMD's, utc one structure for all levels, or none", AT(mmu_cache_kind), mmu_cache_kinds),
+    U32("mmu_caches.*.entries", "entries", "0", "1048576", "0", "", "0: absent; names are the architecture's, or pwc, utc; others are ignored", MMU_CACHE(entries)),
     U32("mmu_caches.*.ways", "ways", "0", "1048576", "0", "", "associativity; 0: full", MMU_CACHE(ways)),
     WORD("mmu_caches.*.replacement", "lru", "", "who is evicted", MMU_CACHE(replacement), replacements),
 

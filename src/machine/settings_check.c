@@ -184,14 +184,32 @@ static int check_memory(struct setting_problem *p, const struct emt_config *cfg)
         bytes, cfg->memory.nodes, low, high);
 }
 
+/* A kind of MMU cache that was chosen, and nothing that would be one. */
+static int check_mmu_caches(struct setting_problem *p, const struct emt_config *cfg) {
+    static const char *const kind[] = {[CFG_PWC] = "pwc", [CFG_UTC] = "utc"};
+    uint32_t entries = 0;
+
+    for (uint32_t i = 0; i < cfg->nmmu_cache; i++) {
+        const struct cfg_mmu_cache *c = &cfg->mmu_cache[i];
+        int err = check_ways(p, "mmu_caches", c->name, c->entries, c->ways);
+        if (err)
+            return err;
+        entries |= c->entries;
+    }
+    if (entries || (cfg->mmu_cache_kind != CFG_PWC && cfg->mmu_cache_kind != CFG_UTC))
+        return 0;
+    blame(p, 0, "mmu_caches.kind", "", "");
+    return found(p, "%s is %s, but no MMU cache has entries; give mmu_caches.%s.entries", p->path[0],
+                 kind[cfg->mmu_cache_kind], kind[cfg->mmu_cache_kind]);
+}
+
 int setting_check(const struct emt_config *cfg, struct setting_problem *p) {
     int err;
 
     memset(p, 0, sizeof *p);
     err = check_tlbs(p, cfg);
-    for (uint32_t i = 0; i < cfg->nmmu_cache && !err; i++)
-        err =
-            check_ways(p, "mmu_caches", cfg->mmu_cache[i].name, cfg->mmu_cache[i].entries, cfg->mmu_cache[i].ways);
+    if (!err)
+        err = check_mmu_caches(p, cfg);
     if (!err)
         err = check_caches(p, cfg);
     if (!err)

@@ -25,6 +25,7 @@ const char *const os_op_name[OS_OPS] = {
     [OS_KHUGEPAGED] = "khugepaged",
     [OS_SHOOTDOWN] = "shootdown",
     [OS_SWITCH] = "switch",
+    [OS_TLB_REFILL] = "tlb_refill",
 };
 
 const char *const os_use_name[OS_USES] = {"free", "4K", "2M", "1G", "file", "table", "occupied"};

@@ -36,6 +36,7 @@ enum os_op {
     OS_KHUGEPAGED,
     OS_SHOOTDOWN,
     OS_SWITCH,
+    OS_TLB_REFILL, /* of a software-managed TLB; counted by the MMU, its cycles are translation */
     OS_OPS
 };
 extern const char *const os_op_name[OS_OPS]; /* "fault_anon", ... as in the results */

@@ -118,11 +118,12 @@ static json_t *mmu_caches(const struct emt_result *r) {
 static json_t *walks(const struct mmu_stats *m) {
     const uint64_t *served = m->walk_refs_served;
 
-    return json_pack("{s:I,s:I,s:o,s:I,s:o,s:I,s:{s:I,s:I,s:I,s:I},s:o}", "count", whole(m->walks), "refs",
+    return json_pack("{s:I,s:I,s:o,s:I,s:o,s:I,s:{s:I,s:I,s:I,s:I},s:I,s:o}", "count", whole(m->walks), "refs",
                      whole(m->walk_refs), "refs_per_walk", ratio((double)m->walk_refs, (double)m->walks), "cycles",
                      whole(m->walk_cycles), "cycles_per_walk", ratio((double)m->walk_cycles, (double)m->walks),
                      "faults", whole(m->walk_faults), "refs_served", "l1", whole(served[0]), "l2", whole(served[1]),
-                     "llc", whole(served[2]), "memory", whole(served[3]), "latency", latency(&m->walk_latency));
+                     "llc", whole(served[2]), "memory", whole(served[3]), "handler_instructions",
+                     whole(m->handler_instructions), "latency", latency(&m->walk_latency));
 }
 
 static json_t *caches(const struct emt_result *r) {
@@ -148,7 +149,8 @@ static json_t *by_operation(const struct emt_result *r) {
 
     for (unsigned i = 0; i < OS_OPS; i++) {
         const struct os_op_stats *s = &r->os.op[i];
-        double cycles = (double)s->instructions * r->cfg.os.cpi + (double)s->stall_cycles + (double)s->extra_cycles;
+        double instructions = i == OS_TLB_REFILL ? 0 : (double)s->instructions; /* their time is translation */
+        double cycles = instructions * r->cfg.os.cpi + (double)s->stall_cycles + (double)s->extra_cycles;
 
         if (json_object_set_new(all, os_op_name[i],
                                 json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "calls", whole(s->calls), "instructions",
