@@ -29,7 +29,8 @@ python3|command -v python3|a live test
 redis-server|command -v redis-server|a live test
 redis-tools|command -v redis-benchmark|a live test'
 packages_bench='valgrind|command -v valgrind|the peer of the speed measurements
-time|test -x /usr/bin/time|measuring memory'
+time|test -x /usr/bin/time|measuring memory
+python3|command -v python3|reading the results'
 
 # need GROUP...: install what is missing of the named groups.
 need() {
