@@ -272,6 +272,14 @@ struct emt_driver_ops {
     /* placement: default EMT_PLACE_ANY. */
     void (*place)(struct emt_tdb *, const struct emt_place_query *, struct emt_place *);
 
+    /*
+     * service: frames can be allocated from boot to shutdown. At boot no memory is in use: the time to take large
+     * pieces that all databases share. Default: nothing. When boot fails, or does not happen, tdb_create() takes what
+     * it needs; shutdown follows only on a boot that returned 0.
+     */
+    int (*tsvc_boot)(struct emt_tsvc *);
+    void (*tsvc_shutdown)(struct emt_tsvc *);
+
     /* accounting: bytes of tables that serve this database. Default: tdb->table_bytes. */
     uint64_t (*table_bytes)(const struct emt_tdb *);
 };

@@ -20,6 +20,9 @@ uint64_t emt_table_alloc(struct emt_tdb *tdb, unsigned order);
 /* Give frames back. The host keeps them untouched until the flush that is owed for them has been done. */
 void emt_table_free(struct emt_tdb *tdb, uint64_t pa, unsigned order);
 
+/* Frames of physical memory: those that can be allocated have numbers below. */
+uint64_t emt_host_frames(const struct emt_host *host);
+
 /* One aligned 8-byte word: atomic; write has release order, read has acquire order. */
 uint64_t emt_table_read(struct emt_host *host, uint64_t pa);
 void emt_table_write(struct emt_host *host, uint64_t pa, uint64_t value);

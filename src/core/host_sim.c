@@ -50,6 +50,12 @@ static bool must_fail(struct emt_host *host) {
     return false;
 }
 
+/* Large tables, of which most may never be used, cost memory of ours only where they are. */
+static void clear(struct emt_host *host, uint64_t pa, uint64_t bytes) {
+    if (bytes < EMT_PAGE_BYTES << 5 || madvise(host->phys + pa, bytes, MADV_DONTNEED))
+        memset(host->phys + pa, 0, bytes);
+}
+
 uint64_t emt_table_alloc(struct emt_tdb *tdb, unsigned order) {
     struct emt_host *host = tdb->svc->host;
     uint64_t bytes = EMT_PAGE_BYTES << order;
@@ -59,7 +65,7 @@ uint64_t emt_table_alloc(struct emt_tdb *tdb, unsigned order) {
     uint64_t pa = host->frame_alloc(host->os, order);
     if (pa == EMT_NO_PA)
         return EMT_NO_PA;
-    memset(host->phys + pa, 0, bytes);
+    clear(host, pa, bytes);
     tdb->table_bytes += bytes;
     host->table_bytes += bytes;
     if (host->table_bytes > host->table_bytes_peak)

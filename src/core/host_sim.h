@@ -108,6 +108,10 @@ static inline uint64_t emt_table_cmpxchg(struct emt_host *host, uint64_t pa, uin
     return expected;
 }
 
+static inline uint64_t emt_host_frames(const struct emt_host *host) {
+    return host->phys_bytes >> EMT_PAGE_SHIFT;
+}
+
 static inline uint32_t *emt_table_note(struct emt_host *host, uint64_t pa) {
     assert(pa < host->phys_bytes);
     return &host->notes[pa >> EMT_PAGE_SHIFT];

@@ -18,6 +18,16 @@ void emt_tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
     BASIC(svc, tsvc_caps)(svc, caps);
 }
 
+int emt_tsvc_boot(struct emt_tsvc *svc) {
+    return CUSTOM(svc, tsvc_boot) ? CUSTOM(svc, tsvc_boot)(svc) : 0;
+}
+
+void emt_tsvc_shutdown(struct emt_tsvc *svc) {
+    if (CUSTOM(svc, tsvc_shutdown))
+        CUSTOM(svc, tsvc_shutdown)(svc);
+    emt_host_release_freed(svc->host);
+}
+
 int emt_tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) {
     int err = BASIC(svc, tsvc_switch)(svc, cpu, tdb);
 

@@ -56,6 +56,7 @@ struct os {
     struct account account;
     /* Every frame is free, reserved, a table's, or the user's: os_verify() adds them up. */
     uint64_t reserved_frames, table_frames, user_frames;
+    bool booted; /* emt_tsvc_boot() is done */
 
     uint64_t *pending; /* frames unmapped whose flush is still owed: PFN << 6 | log2 of the number of frames */
     uint64_t npending;

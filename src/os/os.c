@@ -98,12 +98,13 @@ int os_new(struct os **out, const struct emt_config *cfg, struct emt_tsvc *svc) 
         os_free(os);
         return -ENOMEM;
     }
-    if (cfg->memory.fragmented > 0)
-        frames_fragment(os->frames, cfg->memory.fragmented, cfg->memory.occupied, cfg->memory.seed);
-    os->reserved_frames = frames_total(os->frames) - frames_free_total(os->frames);
     os->host->os = os;
     os->host->frame_alloc = table_frame_alloc;
     os->host->frame_free = table_frame_free;
+    os->booted = emt_tsvc_boot(svc) == 0;
+    if (cfg->memory.fragmented > 0)
+        frames_fragment(os->frames, cfg->memory.fragmented, cfg->memory.occupied, cfg->memory.seed);
+    os->reserved_frames = frames_total(os->frames) - frames_free_total(os->frames) - os->table_frames;
     *out = os;
     return 0;
 }
@@ -127,6 +128,8 @@ void os_free(struct os *os) {
         os_exit(os->process[os->nprocess - 1]);
     while (os->files.first)
         os_file_put(os, os->files.first);
+    if (os->booted)
+        emt_tsvc_shutdown(os->svc);
     frames_free_all(os->frames);
     free(os->files.by_id);
     free(os->process);
