@@ -23,7 +23,7 @@ qemu-user|command -v qemu-x86_64|running live programs
 npm|command -v npm|the chart library of the HTML report'
 packages_demo='sqlite3|command -v sqlite3|the program that the demo runs'
 packages_check='clang|command -v clang|the fuzzers
-libclang-rt-14-dev|ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a /usr/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a 2>/dev/null|the fuzzers
+libclang-rt-dev|ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-x86_64.a|the fuzzers
 sqlite3|command -v sqlite3|a live test
 python3|command -v python3|a live test
 redis-server|command -v redis-server|a live test
