@@ -218,6 +218,12 @@ struct emt_driver_ops {
     int (*tdb_remove)(struct emt_tdb *, uint64_t va, struct emt_tobj *old);
     /* Read and clear A and/or D (EMT_AGE_ mask) in one atomic step; returns which were set, or -ENOENT. */
     int (*tdb_test_clear)(struct emt_tdb *, uint64_t va, unsigned mask);
+    /*
+     * Hardware found nothing for va, where an object is: of tables that are a cache of others, and of TLBs that
+     * software fills. Make it find the object; -ENOENT: there is none, or it is not present. NULL when tables hold
+     * all that databases hold. Never customized away: it is part of the architecture. Caller holds R.
+     */
+    int (*tdb_refill)(struct emt_tdb *, uint64_t va);
     /* What the root registers get. */
     void (*tdb_root)(const struct emt_tdb *, struct emt_root *);
 

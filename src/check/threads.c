@@ -172,6 +172,11 @@ static uint64_t pfn_of(const struct emt_access *a, const struct emt_walk *w) {
     return (w->pa + (a->va - w->va)) >> EMT_PAGE_SHIFT;
 }
 
+/* Where tables are a cache, a fault may mean no more than that: an OS would refill. */
+static bool refills(const struct race *r, const struct emt_walk *w) {
+    return r->w.arch->driver->tdb_refill && !(w->code & EMT_PF_PRESENT);
+}
+
 static bool walk_stable(struct walker *me, struct emt_access *a) {
     struct race *r = me->race;
     const unsigned region = (unsigned)check_below(&me->random, STABLE);
@@ -184,7 +189,7 @@ static bool walk_stable(struct walker *me, struct emt_access *a) {
     if (err)
         return wrong(r, a, &w, "the walk leads outside of memory");
     if (w.fault)
-        return was_void(&r->stable[region], &before) ||
+        return was_void(&r->stable[region], &before) || refills(r, &w) ||
                wrong(r, a, &w, "a page that is always mapped is not found");
     if (pfn_of(a, &w) != STABLE_PFN(region) + page || !w.write || !w.user)
         return wrong(r, a, &w, "another translation than the page ever had");
@@ -225,7 +230,7 @@ static bool walk_changing(struct walker *me, struct emt_access *a) {
     if (w.fault && w.code & EMT_PF_PRESENT)
         return a->type == EMT_STORE || wrong(r, a, &w, "no page here forbids loads");
     if (w.fault)
-        return was_void(&r->page[page], &before) || wrong(r, a, &w, "a mapped page is not found");
+        return was_void(&r->page[page], &before) || refills(r, &w) || wrong(r, a, &w, "a mapped page is not found");
     if (!version_fits(r, page, a, &w, begin, end, &v))
         return false;
     if (a->type == EMT_STORE && !a->peek)

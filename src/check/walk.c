@@ -141,6 +141,12 @@ static int translate(struct world *w, unsigned db, const struct emt_access *a, s
     emt_tdb_root(&w->space[db].tdb, &root);
     *is = (struct emt_walk){0};
     int err = w->arch->walker->walk(w->arch, &root, a, &port.ops, is);
+    /* Where tables are a cache of others, a fault asks for the object, as an OS answers it. */
+    if (!err && is->fault && !(is->code & EMT_PF_PRESENT) && !emt_tdb_refill(&w->space[db].tdb, a->va)) {
+        emt_tdb_root(&w->space[db].tdb, &root);
+        *is = (struct emt_walk){0};
+        err = w->arch->walker->walk(w->arch, &root, a, &port.ops, is);
+    }
     w->stats.walks++;
     *wrote = port.wrote;
     return err;
@@ -188,6 +194,8 @@ bool tlb_check(struct world *w, uint64_t va, unsigned type) {
         (unsigned)((struct space *)(void *)((char *)current - offsetof(struct space, tdb)) - w->space);
     struct object *o = oracle_find(&w->space[db].oracle, va);
     mmu_translate(w->mmu, va, type, &t);
+    if (t.fault && !(t.fault & EMT_PF_PRESENT) && !emt_tdb_refill(current, va))
+        mmu_translate(w->mmu, va, type, &t);
     w->stats.tlb_accesses++;
     if (!checker_check(w->checker, w->mmu, current->asid, va, type, &t))
         return world_fail(w, "flush", "a stale translation: %s", checker_last_finding(w->checker));

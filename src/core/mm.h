@@ -51,6 +51,8 @@ int emt_tdb_find(struct emt_tdb *tdb, uint64_t va, struct emt_tobj *out);
 int emt_tdb_update(struct emt_tdb *tdb, const struct emt_tobj *o);
 int emt_tdb_remove(struct emt_tdb *tdb, uint64_t va, struct emt_tobj *old);
 int emt_tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask);
+/* A walk has faulted for want of a translation: is it the hardware's only? 0: it may walk again. */
+int emt_tdb_refill(struct emt_tdb *tdb, uint64_t va);
 void emt_tdb_root(const struct emt_tdb *tdb, struct emt_root *root);
 uint64_t emt_tdb_table_bytes(const struct emt_tdb *tdb);
 void emt_tdb_place(struct emt_tdb *tdb, const struct emt_place_query *q, struct emt_place *out);

@@ -7,7 +7,7 @@
 extern const struct emt_arch emt_radix4, emt_radix5;
 extern const struct emt_arch emt_ecpt, emt_ecpt_2way, emt_ecpt_murmur, emt_ecpt_x2, emt_ecpt_paper;
 extern const struct emt_arch emt_fpt_l4l3_l2l1, emt_fpt_l3l2, emt_fpt_l4l3, emt_fpt5_l5l4_l3l2, emt_fpt5_l4l3_l2l1;
-extern const struct emt_arch emt_hashed, emt_inverted, emt_inverted_hat2x, emt_inverted_hat_half;
+extern const struct emt_arch emt_hashed, emt_inverted, emt_inverted_hat2x, emt_inverted_hat_half, emt_htab;
 
 /* clang-format off */
 static const struct emt_arch *const architectures[] = {
@@ -27,6 +27,7 @@ static const struct emt_arch *const architectures[] = {
     &emt_inverted,
     &emt_inverted_hat2x,
     &emt_inverted_hat_half,
+    &emt_htab,
 };
 /* clang-format on */
 

@@ -80,6 +80,10 @@ int emt_tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask) {
     return BASIC(tdb->svc, tdb_test_clear)(tdb, va, mask);
 }
 
+int emt_tdb_refill(struct emt_tdb *tdb, uint64_t va) {
+    return BASIC(tdb->svc, tdb_refill) ? BASIC(tdb->svc, tdb_refill)(tdb, va) : -ENOENT;
+}
+
 void emt_tdb_root(const struct emt_tdb *tdb, struct emt_root *root) {
     *root = (struct emt_root){{0}};
     BASIC(tdb->svc, tdb_root)(tdb, root);

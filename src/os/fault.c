@@ -231,7 +231,9 @@ static int handle_present(struct fault *f, struct emt_cursor *c) {
     f->op = OS_FAULT_SPURIOUS;
     if (!tobj(f->os, o, EMT_ATTR_USER) || (f->type == EMT_FETCH && !tobj(f->os, o, EMT_ATTR_EXEC)))
         return allow(f, c, writable);
-    return 0; /* another core was faster, or a TLB had an entry from before more was allowed */
+    /* Another core was faster, or a TLB had an entry from before more was allowed, or only hardware has lost it. */
+    emt_tdb_refill(&f->p->tdb, f->va);
+    return 0;
 }
 
 /* ---- the whole ---- */
