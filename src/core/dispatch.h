@@ -7,13 +7,8 @@
 
 /* A basic function: every driver has it. */
 #define BASIC(svc, name) ((svc)->arch->driver->name)
-/* A customizable one: NULL means the default. The build option basic_only leaves every architecture with its basic
-   functions, so that the whole test suite can show that the defaults do. */
-#ifdef EMT_BASIC_ONLY
-#define CUSTOM(svc, name) ((svc)->arch->driver->name && false ? (svc)->arch->driver->name : NULL)
-#else
+/* A customizable one: NULL means the default. */
 #define CUSTOM(svc, name) ((svc)->basic_only ? NULL : (svc)->arch->driver->name)
-#endif
 
 /* Remember a flush that is owed, with the smallest object it concerns. */
 void emt_gather_object(struct emt_gather *g, const struct emt_tobj *o);

@@ -213,6 +213,9 @@ static void huge(uint64_t bytes, uint64_t piece) {
 }
 
 static void huge_pages(void **state) {
+#ifdef EMT_BASIC_ONLY
+    skip(); /* what is tested here are customizations */
+#endif
     (void)state;
     huge(1 << 21, 4096);
     huge(1 << 30, 1 << 21);

@@ -96,6 +96,9 @@ static void run(enum operation op, uint64_t bytes) {
 }
 
 static void races(void **state) {
+#ifdef EMT_BASIC_ONLY
+    skip(); /* what is tested here are customizations */
+#endif
     (void)state;
     for (unsigned op = 0; op < OPERATIONS; op++) {
         if (op != SPLIT)
