@@ -199,8 +199,8 @@ static int check_mmu_caches(struct setting_problem *p, const struct emt_config *
     if (entries || (cfg->mmu_cache_kind != CFG_PWC && cfg->mmu_cache_kind != CFG_UTC))
         return 0;
     blame(p, 0, "mmu_caches.kind", "", "");
-    return found(p, "%s is %s, but no MMU cache has entries; give mmu_caches.%s.entries", p->path[0],
-                 kind[cfg->mmu_cache_kind], kind[cfg->mmu_cache_kind]);
+    return found(p, "%s is %s, but no MMU cache has entries; a machine file can give mmu_caches.%s.entries",
+                 p->path[0], kind[cfg->mmu_cache_kind], kind[cfg->mmu_cache_kind]);
 }
 
 int setting_check(const struct emt_config *cfg, struct setting_problem *p) {
