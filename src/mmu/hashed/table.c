@@ -167,7 +167,12 @@ int hashed_reserve(struct emt_tdb *tdb, unsigned size, uint64_t buckets) {
     while (counts->used + buckets > limit(log) || (table && counts->used > limit(log) / 2))
         log++;
     int err = rebuild(tdb, size, log);
-    return err && counts->taken + buckets < hashed_buckets(table) ? 0 : err;
+    if (!err || counts->taken + buckets < hashed_buckets(table))
+        return 0;
+    /* Without graves there may be room yet. */
+    if (counts->used == counts->taken || counts->used + buckets >= hashed_buckets(table))
+        return err;
+    return rebuild(tdb, size, hashed_table_log(table));
 }
 
 /* ---- buckets that come and go ---- */
