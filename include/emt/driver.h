@@ -188,6 +188,13 @@ typedef void (*emt_aged_fn)(void *ctx, const struct emt_tobj *old, unsigned ad);
 #define EMT_AGE_ACCESSED 1u
 #define EMT_AGE_DIRTY    2u
 
+/* A figure of the driver's own: "fallbacks", 12. The name is a constant string of lower-case words. */
+struct emt_stat {
+    const char *name;
+    uint64_t value;
+};
+#define EMT_STATS 8
+
 struct emt_driver_ops {
     /* -- basic: translation objects. Pure functions of their arguments. -- */
 
@@ -280,12 +287,14 @@ struct emt_driver_ops {
 
     /*
      * service: frames can be allocated from boot to shutdown. At boot no memory is in use: the time to take large
-     * pieces that all databases share. Default: nothing. When boot fails, or does not happen, tdb_create() takes what
-     * it needs; shutdown follows only on a boot that returned 0.
+     * pieces that all databases share. Default: nothing. When boot fails, or does not happen, tdb_create() takes
+     * what it needs; shutdown follows only on a boot that returned 0.
      */
     int (*tsvc_boot)(struct emt_tsvc *);
     void (*tsvc_shutdown)(struct emt_tsvc *);
 
+    /* accounting: what the driver counts of itself, for the results' reader; returns how many. Default: nothing. */
+    unsigned (*stats)(const struct emt_tsvc *, struct emt_stat out[EMT_STATS]);
     /* accounting: bytes of tables that serve this database. Default: tdb->table_bytes. */
     uint64_t (*table_bytes)(const struct emt_tdb *);
 };
@@ -337,8 +346,8 @@ struct emt_fetch {
  * fetch:  reads n things at once; the walk waits for the slowest. <0: no such memory.
  * update: an atomic compare-exchange of one word (A and D bits); false: it had changed, walk again.
  * cache_get, cache_put: MMU caches that the architecture brings (emt_walker_ops.caches), by their number there.
- * Lookups between two fetches are parallel. NULL when there are none, or for a peek. `value` has as many words as the
- * cache's values.
+ * Lookups between two fetches are parallel. NULL when there are none, or for a peek. `value` has as many words as
+ * the cache's values.
  */
 struct emt_port {
     int (*fetch)(struct emt_port *, struct emt_fetch *, unsigned n);
@@ -351,11 +360,11 @@ struct emt_port {
 struct emt_mmu_cache {
     const char *name;  /* "pde", "cwc-pmd", ... */
     uint8_t key_shift; /* key == va >> key_shift: what a flush of an address must drop */
-    /* Caches an upper level: dropped by a flush with `tables`, and, on x86, by INVLPG. Cache number n keeps entries that
-       are fetched one by one with level n + 2, and cache_put() follows its entry's fetch: so mmu_caches.kind can put
-       another organisation behind the number. */
+    /* Caches an upper level: dropped by a flush with `tables`, and, on x86, by INVLPG. Cache number n keeps entries
+       that are fetched one by one with level n + 2, and cache_put() follows its entry's fetch: so mmu_caches.kind
+       can put another organisation behind the number. */
     bool upper;
-    uint8_t words;     /* of a value, up to EMT_MMU_CACHE_WORDS; 0: two */
+    uint8_t words; /* of a value, up to EMT_MMU_CACHE_WORDS; 0: two */
 };
 #define EMT_MMU_CACHE_WORDS 5
 

@@ -33,6 +33,8 @@ int emt_tobj_init_swap(const struct emt_tsvc *svc, struct emt_tobj *o, uint64_t 
 int emt_tsvc_init(struct emt_tsvc *svc, const struct emt_arch *arch, struct emt_host *host, bool basic_only);
 void emt_tsvc_fini(struct emt_tsvc *svc);
 void emt_tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps);
+/* What the driver counts of itself; returns how many. */
+unsigned emt_tsvc_stats(const struct emt_tsvc *svc, struct emt_stat out[EMT_STATS]);
 /* Memory begins and ends; shutdown only after a boot that returned 0. */
 int emt_tsvc_boot(struct emt_tsvc *svc);
 void emt_tsvc_shutdown(struct emt_tsvc *svc);

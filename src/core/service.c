@@ -22,6 +22,10 @@ void emt_tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
     BASIC(svc, tsvc_caps)(svc, caps);
 }
 
+unsigned emt_tsvc_stats(const struct emt_tsvc *svc, struct emt_stat out[EMT_STATS]) {
+    return CUSTOM(svc, stats) ? CUSTOM(svc, stats)(svc, out) : 0;
+}
+
 int emt_tsvc_boot(struct emt_tsvc *svc) {
     return CUSTOM(svc, tsvc_boot) ? CUSTOM(svc, tsvc_boot)(svc) : 0;
 }

@@ -141,6 +141,7 @@ void machine_result(struct machine *m, struct emt_result *r) {
         add_mmu_stats(&r->mmu, mmu_stats_of(m->core[i].mmu));
     tlb_results(m, r);
     mmu_cache_results(m, r);
+    r->ndriver = emt_tsvc_stats(&m->svc, r->driver);
     cache_results(m, r);
     r->os = *os_stats_of(m->os);
     r->table_bytes = m->host.table_bytes;

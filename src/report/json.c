@@ -115,6 +115,15 @@ static json_t *mmu_caches(const struct emt_result *r) {
     return all;
 }
 
+static json_t *driver(const struct emt_result *r) {
+    json_t *all = json_object();
+
+    for (uint32_t i = 0; i < r->ndriver; i++)
+        if (json_object_set_new(all, r->driver[i].name, json_integer(whole(r->driver[i].value))) != 0)
+            return json_decref(all), NULL;
+    return all;
+}
+
 static json_t *walks(const struct mmu_stats *m) {
     const uint64_t *served = m->walk_refs_served;
 
@@ -305,6 +314,7 @@ static json_t *result(const struct emt_result *r) {
                             real(r->cycles_user), "data", real(r->cycles_data), "translation",
                             real(r->cycles_translation), "os", real(r->cycles_os), "ipc",
                             r->cycles_total > 0 ? real(r->ipc) : json_null()));
+    bad |= add(o, json_pack("{s:o}", "driver", driver(r)));
     bad |= add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles", whole(r->mmu.tlb_cycles),
                             "tlb_invalidations", whole(r->mmu.invalidations), "tlb_flushes", whole(r->mmu.flushes),
                             "mmu_caches", mmu_caches(r), "walks", walks(&r->mmu), "caches", caches(r)));

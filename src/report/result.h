@@ -52,7 +52,9 @@ struct emt_result {
     uint32_t ntlb;
     struct result_mmu_cache mmu_cache[CFG_MMU_CACHES];
     uint32_t nmmu_cache;
-    struct mmu_stats mmu; /* sum over cores */
+    struct mmu_stats mmu;              /* sum over cores */
+    struct emt_stat driver[EMT_STATS]; /* what the MMU driver counts of itself */
+    uint32_t ndriver;
     struct result_cache cache[3];
     uint32_t ncache;
 

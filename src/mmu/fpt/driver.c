@@ -195,6 +195,15 @@ static void tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
     caps->soft_bits = FPT_SOFT_BITS;
 }
 
+static unsigned stats(const struct emt_tsvc *svc, struct emt_stat out[EMT_STATS]) {
+    const struct tree_stats *s = svc->priv;
+
+    out[0] = (struct emt_stat){"folded", s->folded};
+    out[1] = (struct emt_stat){"fallbacks", s->fallback};
+    out[2] = (struct emt_stat){"refolded", s->refolded};
+    return 3;
+}
+
 /* ---- what the registry gets ---- */
 
 static const struct emt_driver_ops fpt_driver = {
@@ -224,6 +233,7 @@ static const struct emt_driver_ops fpt_driver = {
     .range_void = tree_range_void,
     .huge_collapse = tree_huge_collapse,
     .huge_split = tree_huge_split,
+    .stats = stats,
 };
 
 /* param[2]: which levels are folded with the one below (mmu/tree/tree.h). */

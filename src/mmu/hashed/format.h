@@ -8,8 +8,7 @@
  *   2 MiB      bucket 16 MiB      |            tag, 24 bits       | entry |          offset           |
  *   1 GiB      bucket  8 GiB      |    tag, 15 bits  | entry |              offset                    |
  *
- *   bucket     | entry 0 | entry 1 | ... | entry 7 |      home: hash(tag) mod buckets, then the next, and the next
- * ...
+ *   bucket     | entry 0 | entry 1 | ... | entry 7 |      home: hash(tag) mod buckets, then the next ...
  *
  * Entries are those of radix/format.h, but for five bits that x86-64 leaves to software:
  *

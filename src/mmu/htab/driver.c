@@ -348,6 +348,14 @@ static void tsvc_shutdown(struct emt_tsvc *svc) {
     htab_put(svc->priv);
 }
 
+static unsigned stats(const struct emt_tsvc *svc, struct emt_stat out[EMT_STATS]) {
+    const struct htab *t = svc->priv;
+
+    out[0] = (struct emt_stat){"evictions", t->evictions};
+    out[1] = (struct emt_stat){"refills", t->refills};
+    return 2;
+}
+
 /* ---- customized ---- */
 
 static int cursor_find(struct emt_cursor *c) {
@@ -438,6 +446,7 @@ static const struct emt_driver_ops htab_driver = {
     .range_void = tree_range_void,
     .huge_collapse = huge_collapse,
     .huge_split = huge_split,
+    .stats = stats,
 };
 
 /* param[3]: log2 of the bytes of memory for which the table has one byte. */

@@ -7,8 +7,8 @@
  *
  *   PTE, 16 bytes
  *   word 0   63 ............... 28 | 27 ....... 12 | 11 .. 4 | 3 2  | 1 | 0
- *            VA[47:12]             | ASID          | 0       | size | H | valid      H: it is in its secondary
- * group word 1   the entry, as radix/format.h has it. 0: it is just going
+ *            VA[47:12]             | ASID          | 0       | size | H | valid      H: in its secondary group
+ *   word 1   the entry, as radix/format.h has it. 0: it is just going
  *
  *   hash     VSID[38:0] ^ (page number within the segment of 256 MiB)
  *   VSID     (ASID << 20 | segment) * 12538073 mod (2^36 - 1)        Linux 6.1, arch/powerpc, mmu-hash.h

@@ -276,6 +276,15 @@ static uint64_t table_bytes(const struct emt_tdb *tdb) {
     return inverted_of(tdb)->shared.table_bytes;
 }
 
+static unsigned stats(const struct emt_tsvc *svc, struct emt_stat out[EMT_STATS]) {
+    const struct inverted *t = svc->priv;
+
+    out[0] = (struct emt_stat){"objects", t->objects[0] + t->objects[1] + t->objects[2]};
+    out[1] = (struct emt_stat){"aliases", t->aliases};
+    out[2] = (struct emt_stat){"aliases_peak", t->aliases_peak};
+    return 3;
+}
+
 /* ---- customized: ranges ---- */
 
 /* The objects of [next, last] in order. */
@@ -540,6 +549,7 @@ static const struct emt_driver_ops inverted_driver = {
     .range_move = range_move,
     .huge_collapse = huge_collapse,
     .huge_split = huge_split,
+    .stats = stats,
     .table_bytes = table_bytes,
 };
 

@@ -9,9 +9,9 @@
  *
  *   word 0, tag    63 ............... 28 | 27 ....... 12 | 11 .. 3 | 2 1  | 0
  *                  VA[47:12]             | ASID          | 0       | size | valid
- *   word 1         the entry, as radix/format.h has it. In the entry of a frame its frame field says nothing new:
- * real ones leave it out, and have 16 bytes word 2         physical address of the next entry of the chain; 0: the
- * last one word 3         0
+ *   word 1         the entry, as radix/format.h has it. In a frame's own entry the frame field says nothing new
+ *   word 2         physical address of the next entry of the chain; 0: the last one
+ *   word 3         0
  *
  * size: 0, 1, 2 for 4 KiB, 2 MiB, 1 GiB. Hardware follows one chain for each size that is in use.
  *

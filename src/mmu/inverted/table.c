@@ -92,7 +92,8 @@ static uint64_t alias_entry(struct inverted *t) {
     }
     const uint64_t entry = t->alias_free;
     t->alias_free = inverted_read(t, entry, INVERTED_NEXT);
-    t->aliases++;
+    if (++t->aliases > t->aliases_peak)
+        t->aliases_peak = t->aliases;
     return entry;
 }
 

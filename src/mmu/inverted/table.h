@@ -3,10 +3,10 @@
  * The one table of the system: anchors, entries, chains. And what software keeps beside it, which hardware never
  * reads:
  *
- *   ipt_page[frame / 128]   where the entries of these frames are, or EMT_NO_PA: a page of them is allocated when
- * the first of its frames is mapped, and freed when the last is not aliases                 pages of entries that
- * belong to no frame, each with a list of free ones regions (of a tdb)      which 2 MiB of the address space have
- * objects, in order: what lets an OS step over holes, and end a process without a look at other processes' entries
+ *   ipt_page[frame / 128]   the page with the entries of these frames; 0: none of them is mapped
+ *   alias_free              entries that belong to no frame and are free; a page of them comes when there is none,
+ *                           and goes when all of its entries are free
+ *   regions (of a tdb)      which 2 MiB of the address space have objects: regions.h
  */
 #ifndef EMT_MMU_INVERTED_TABLE_H
 #define EMT_MMU_INVERTED_TABLE_H
@@ -24,7 +24,7 @@ struct inverted {
     uint64_t *ipt_page;
     uint64_t alias_free;              /* first free alias entry, linked by NEXT; 0: none */
     uint64_t objects[INVERTED_SIZES]; /* in the whole system */
-    uint64_t aliases;                 /* of them in alias entries */
+    uint64_t aliases, aliases_peak;   /* of them in alias entries */
     uint32_t lock;
 };
 

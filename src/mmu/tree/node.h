@@ -4,8 +4,7 @@
  *
  *     fold 0    512 entries                 4 KiB    9 bits of the address     radix knows only these
  *     fold 1    512 * 512 entries           2 MiB   18 bits
- *     fold 2    512 * 512 * 512 entries     1 GiB   27 bits                    walkers read them, no driver makes
- * them
+ *     fold 2    512 * 512 * 512 entries     1 GiB   27 bits                    only walkers know these
  *
  * A node's level is that of its entries: a PD and PT in one node have level 1. What leads to a node says how it is
  * folded: an entry in bits 58..57 (FOLD), which radix ignores. In a folded node a page larger than one entry stands
