@@ -138,20 +138,11 @@ static void narrow(const struct emt_tdb *tdb, unsigned size, uint64_t bucket, ui
         *hi = base + ((uint64_t)end << shift);
 }
 
-/* The object that answers for va, or the void around it. */
-static struct slot find(const struct emt_tdb *tdb, struct finder *f, uint64_t va) {
-    const uint64_t v = va & VA_MASK;
-    uint64_t lo = v & HALF, hi = lo + HALF, bucket[HASHED_SIZES] = {0};
-
-    if (!radix_canonical(va, HASHED_LEVELS))
-        return void_slot(va, 0, 0);
-    refresh(tdb, f);
-    if (f->lo <= v && v < f->hi)
-        return void_slot(va, f->lo, f->hi);
+/* The object that answers for va; else a slot with word 0 and nothing more. bucket[] gets where it was looked for.
+ */
+static struct slot locate(const struct emt_tdb *tdb, struct finder *f, uint64_t va, uint64_t bucket[HASHED_SIZES]) {
     for (unsigned size = 0; size < HASHED_SIZES; size++) {
-        if (!tdb->word[size])
-            continue;
-        bucket[size] = find_bucket(tdb, f, size, va);
+        bucket[size] = tdb->word[size] ? find_bucket(tdb, f, size, va) : EMT_NO_PA;
         if (bucket[size] == EMT_NO_PA)
             continue;
         const uint64_t bytes = 1ull << hashed_entry_shift(size),
@@ -160,6 +151,22 @@ static struct slot find(const struct emt_tdb *tdb, struct finder *f, uint64_t va
         if (entry_of(&s))
             return s;
     }
+    return (struct slot){.va = va};
+}
+
+/* The object that answers for va, or the void around it. */
+static struct slot find(const struct emt_tdb *tdb, struct finder *f, uint64_t va) {
+    const uint64_t v = va & VA_MASK;
+    uint64_t lo = v & HALF, hi = lo + HALF, bucket[HASHED_SIZES];
+
+    if (!radix_canonical(va, HASHED_LEVELS))
+        return void_slot(va, 0, 0);
+    refresh(tdb, f);
+    if (f->lo <= v && v < f->hi)
+        return void_slot(va, f->lo, f->hi);
+    const struct slot s = locate(tdb, f, va, bucket);
+    if (entry_of(&s))
+        return s;
     for (unsigned size = 0; size < HASHED_SIZES; size++)
         if (tdb->word[size])
             narrow(tdb, size, bucket[size], v, &lo, &hi);
@@ -236,7 +243,9 @@ static int update(struct emt_tdb *tdb, struct finder *f, const struct emt_tobj *
     if (!level)
         return -EINVAL;
     const unsigned size = level - 1;
-    const struct slot s = find(tdb, f, o->va);
+    uint64_t bucket[HASHED_SIZES];
+    refresh(tdb, f);
+    const struct slot s = locate(tdb, f, o->va, bucket);
     if (entry_of(&s)) {
         if (s.size != size)
             return -EEXIST;
@@ -246,6 +255,7 @@ static int update(struct emt_tdb *tdb, struct finder *f, const struct emt_tobj *
     for (unsigned smaller = 0; smaller < size; smaller++)
         if (next_bucket(tdb, smaller, o->va, o->bytes, &(struct hashed_scan){0}) != EMT_NO_PA)
             return -EEXIST;
+    f->lo = f->hi = 0;
     return put(tdb, f, size, o->va, o->raw[0]);
 }
 
