@@ -23,7 +23,7 @@
 
 static struct machine *new_machine(const char *const *settings, unsigned n) {
     struct emt_config *cfg = calloc(1, sizeof(*cfg));
-    struct machine *m;
+    struct machine *m = NULL;
     char why[1024] = "";
 
     settings_defaults(cfg);
