@@ -101,8 +101,8 @@ static void translate_checked(struct bench *b, uint64_t n) {
 static void cache_loads(struct bench *b, uint64_t n) {
     struct cache_core *core = cache_system_core(b->caches, 0);
     for (uint64_t i = 0; i < n; i++)
-        if (!cache_data_hit(core, b->va[i % ADDRESSES], false))
-            b->sum += cache_access(core, b->va[i % ADDRESSES], false, CACHE_DATA).cycles;
+        cache_queue(core, b->va[i % ADDRESSES], false, i, false);
+    cache_drain(core);
 }
 
 /* As a machine does it: translate, look the line up, account for a miss. */
@@ -111,18 +111,17 @@ static void everything(struct bench *b, uint64_t n) {
     struct core_timing timing;
     struct mmu_translation t = {0};
     timing_init(&timing, &b->cfg);
+    cache_core_timing(core, &timing);
     for (uint64_t i = 0; i < n; i++) {
         uint64_t va = b->va[i % ADDRESSES];
         if (!mmu_translate_fast(b->mmu, va, EMT_LOAD, &t.pa)) {
             mmu_translate(b->mmu, va, EMT_LOAD, &t);
             timing_walk(&timing, t.cycles);
         }
-        if (!cache_data_hit(core, t.pa, false)) {
-            struct cache_answer a = cache_access(core, t.pa, false, CACHE_DATA);
-            if (a.served != CACHE_L1)
-                timing_data(&timing, 3 * i, a.cycles - 4, false);
-        }
+        cache_queue(core, t.pa, false, 3 * i, false);
     }
+    cache_drain(core);
+    cache_core_timing(core, NULL);
     b->sum += timing.data;
 }
 

@@ -51,13 +51,13 @@ static int cache_init(struct cache *c, const struct cfg_cache *cfg, uint64_t see
     c->replacement = cfg->replacement;
     c->random = seed;
     c->word = array(c->sets * c->stride, sizeof(*c->word));
-    if (!c->word)
+    c->front = l1 ? array(c->sets, sizeof(*c->front)) : NULL;
+    if (!c->word || (l1 && !c->front))
         return -ENOMEM;
     if (plain)
         return 0;
     c->ranks = array(c->sets, sizeof(*c->ranks));
-    c->front = l1 ? array(c->sets, sizeof(*c->front)) : NULL;
-    if (!c->ranks || (l1 && !c->front))
+    if (!c->ranks)
         return -ENOMEM;
     ranked_init(c);
     return 0;
@@ -69,27 +69,16 @@ static void cache_fini(struct cache *c) {
     free(c->front);
 }
 
-/* `below`: not an L1D, which alone has a front. */
-static inline uint64_t *find(struct cache *c, uint64_t set, uint64_t line, cache_hash hash, bool below) {
+static inline uint64_t *find(struct cache *c, uint64_t set, uint64_t line, cache_hash hash) {
     if (__builtin_expect(c->ranks != NULL, 1))
-        return ranked_find(c, set, line, hash, !below && c->front);
+        return ranked_find(c, set, line, hash);
     return cache_plain_find(c, set, line);
 }
 
-static inline uint64_t fill(struct cache *c, uint64_t set, uint64_t line, cache_hash hash, bool dirty, bool below) {
+static inline uint64_t fill(struct cache *c, uint64_t set, uint64_t line, cache_hash hash, bool dirty) {
     if (__builtin_expect(c->ranks != NULL, 1))
-        return ranked_fill(c, set, line, hash, dirty, !below && c->front);
+        return ranked_fill(c, set, line, hash, dirty);
     return cache_plain_fill(c, set, line, dirty);
-}
-
-/* Ask the host for a set: what it is searched by, and the first 16 words. Always inlined: GCC drops the call of a
-   function that does nothing else. */
-static inline __attribute__((always_inline)) void prefetch(const struct cache *c, uint64_t set) {
-    const uint64_t *word = c->word + set * c->stride;
-    if (c->ranks)
-        __builtin_prefetch(&c->ranks[set], 1);
-    __builtin_prefetch(word, 1);
-    __builtin_prefetch(word + (c->stride < 16 ? c->stride : 16) - 1, 1);
 }
 
 /* ---- one access ---- */
@@ -103,20 +92,13 @@ static __attribute__((noinline)) void write_back(struct cache_core *core, unsign
             return;
         uint64_t line = word >> 2, set = cache_set_of(c, line);
         cache_hash hash = ranked_hash(line);
-        uint64_t *found = find(c, set, line, hash, true);
+        uint64_t *found = find(c, set, line, hash);
         if (found) {
             *found |= CACHE_DIRTY;
             return;
         }
-        word = fill(c, set, line, hash, true, true);
+        word = fill(c, set, line, hash, true);
     }
-}
-
-static uint32_t memory_cycles(const struct cache_core *core, uint64_t pa) {
-    uint64_t node = core->nodes > 1 ? pa / core->node_bytes : 0;
-    if (node >= core->nodes)
-        node = core->nodes - 1;
-    return core->memory_cycles[node != core->node];
 }
 
 /* The cache where it enters does not have the line. */
@@ -129,23 +111,23 @@ static __attribute__((noinline)) struct cache_answer miss(struct cache_core *cor
 
     for (i = enter + 1; (c = core->cache[i]); i++) {
         set[i] = cache_set_of(c, line);
-        prefetch(c, set[i]); /* all levels at once, before the first is waited for */
+        cache_prefetch(c, set[i]); /* all levels at once, before the first is waited for */
     }
     first->counts.misses[user]++;
     for (i = enter + 1; (c = core->cache[i]); i++) {
-        if (find(c, set[i], line, hash, true)) {
+        if (find(c, set[i], line, hash)) {
             c->counts.hits[user]++;
             break;
         }
         c->counts.misses[user]++;
     }
-    struct cache_answer answer = {c ? c->hit_cycles : memory_cycles(core, pa), c ? c->level : CACHE_MEMORY};
+    struct cache_answer answer = {c ? c->hit_cycles : cache_memory_cycles(core, pa), c ? c->level : CACHE_MEMORY};
     while (--i > enter) {
-        old = fill(core->cache[i], set[i], line, hash, false, true);
+        old = fill(core->cache[i], set[i], line, hash, false);
         if (old & CACHE_DIRTY)
             write_back(core, i, old);
     }
-    old = fill(first, cache_set_of(first, line), line, hash, write, false);
+    old = fill(first, cache_set_of(first, line), line, hash, write);
     if (old & CACHE_DIRTY)
         write_back(core, enter, old);
     return answer;
@@ -157,8 +139,8 @@ static __attribute__((noinline)) struct cache_answer search(struct cache_core *c
     struct cache *c = core->cache[core->enter[user]];
     uint64_t line = pa >> core->line_shift, *found;
     if (!c)
-        return (struct cache_answer){memory_cycles(core, pa), CACHE_MEMORY};
-    found = find(c, cache_set_of(c, line), line, ranked_hash(line), false);
+        return (struct cache_answer){cache_memory_cycles(core, pa), CACHE_MEMORY};
+    found = find(c, cache_set_of(c, line), line, ranked_hash(line));
     if (!found)
         return miss(core, pa, write, user);
     c->counts.hits[user]++;
@@ -169,6 +151,9 @@ static __attribute__((noinline)) struct cache_answer search(struct cache_core *c
 /* The common case, a hit in the first way that has the line's hash, in as few instructions as can be. */
 struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool write, enum cache_user user) {
     struct cache *c = core->cache[core->enter[user]];
+    cache_drain(core);
+    if (core->enter[user] == 0)
+        *cache_front(core, pa >> core->line_shift) = cache_word(pa >> core->line_shift, false) & core->keep;
     if (__builtin_expect(!c || !c->ranks, 0))
         return search(core, pa, write, user);
     uint64_t line = pa >> core->line_shift, set = cache_set_of(c, line);
@@ -178,7 +163,7 @@ struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool writ
     unsigned way = (unsigned)__builtin_ctz(ways);
     if (__builtin_expect(!cache_word_is(c->word[set * c->stride + way], line), 0))
         return search(core, pa, write, user);
-    *ranked_use(c, set, way, c->front != NULL) |= write ? CACHE_DIRTY : 0;
+    *ranked_use(c, set, way) |= write ? CACHE_DIRTY : 0;
     c->counts.hits[user]++;
     return (struct cache_answer){c->hit_cycles, c->level};
 }
@@ -225,12 +210,15 @@ static void core_init(struct cache_core *core, unsigned number, const struct emt
     core->nodes = cfg->memory.nodes > 1 ? cfg->memory.nodes : 1;
     core->node = number * core->nodes / cfg->core.count;
     core->node_bytes = cfg->memory.bytes / core->nodes;
-    core->l1_word = &core->nothing;
+    core->front = &core->nothing;
     if (l1 && power_of_two(l1->sets)) {
-        core->l1_word = l1->front ? l1->front : l1->word;
-        core->l1_set_mask = l1->set_mask;
-        core->l1_stride = l1->front ? 1 : l1->stride;
+        core->front = l1->front;
+        core->front_mask = l1->set_mask;
+        core->keep = ~0ull;
     }
+    core->l1_cycles = l1 ? l1->hit_cycles : 0;
+    for (unsigned i = 0; i < CACHE_QUEUE; i++)
+        core->ops[0].access[i] = (uint16_t)i;
 }
 
 static int system_new(struct cache_system **out, const struct emt_config *cfg, bool plain) {
@@ -287,7 +275,17 @@ struct cache_core *cache_system_core(struct cache_system *s, unsigned core) {
     return &s->core[core];
 }
 
+void cache_core_timing(struct cache_core *core, struct core_timing *timing) {
+    core->timing = timing;
+}
+
+static void drain_all(const struct cache_system *s) {
+    for (unsigned i = 0; i < s->ncores; i++)
+        cache_drain(&s->core[i]);
+}
+
 void cache_system_counts(const struct cache_system *s, unsigned level, struct cache_counts *sum) {
+    drain_all(s);
     *sum = (struct cache_counts){0};
     for (unsigned i = 0; i < s->ncache[level]; i++) {
         const struct cache_counts *counts = &s->cache[level][i].counts;
@@ -297,15 +295,11 @@ void cache_system_counts(const struct cache_system *s, unsigned level, struct ca
         }
         sum->writebacks += counts->writebacks;
     }
-    for (unsigned i = 0; level == 0 && i < s->ncores; i++)
-        for (unsigned user = 0; user < CACHE_USERS; user++)
-            sum->hits[user] += s->core[i].l1_hits[user];
 }
 
 void cache_system_reset_counts(struct cache_system *s) {
+    drain_all(s);
     for (unsigned level = 0; level < 3; level++)
         for (unsigned i = 0; i < s->ncache[level]; i++)
             s->cache[level][i].counts = (struct cache_counts){0};
-    for (unsigned i = 0; i < s->ncores; i++)
-        memset(s->core[i].l1_hits, 0, sizeof(s->core[i].l1_hits));
 }

@@ -25,12 +25,15 @@ struct cache_counts {
 
 struct cache_system; /* all cores' caches and memory timing */
 struct cache_core;   /* one core's view of it */
+struct core_timing;
 
 /* -EINVAL: a size does not divide by ways * line_bytes, lines differ in size or are no power of two, or a PLRU
    cache has more than 64 ways. -ENOMEM. */
 int cache_system_new(struct cache_system **out, const struct emt_config *cfg);
 void cache_system_free(struct cache_system *);
 struct cache_core *cache_system_core(struct cache_system *, unsigned core);
+/* Who hears how long this core's queued loads and stores took (hw/cache_private.h). */
+void cache_core_timing(struct cache_core *, struct core_timing *);
 /* Sum over cores of level 0..2 (L1D, L2, LLC). */
 void cache_system_counts(const struct cache_system *, unsigned level, struct cache_counts *);
 void cache_system_reset_counts(struct cache_system *);

@@ -8,7 +8,7 @@
  *              [ways + 1] the tree's bits, [ways + 2] which way [0] is
  *
  * The first word of a set is always the line used last, so that a second use of it changes no order and costs one
- * compare (cache_l1_hit()). With LRU and random a line that is used changes places with the first: in which way of
+ * compare. With LRU and random a line that is used changes places with the first: in which way of
  * the hardware a line lies cannot be seen from outside.
  */
 #include "hw/cache_private.h"

@@ -74,14 +74,6 @@ int machine_slow(struct machine *m, struct core *c, uint64_t va, unsigned type, 
     return -EFAULT;
 }
 
-static inline __attribute__((always_inline)) void data(struct machine *m, struct core *c, uint64_t pa, bool store,
-                                                       bool dependent) {
-    if (cache_data_hit(c->caches, pa, store))
-        return;
-    struct cache_answer a = cache_access(c->caches, pa, store, CACHE_DATA);
-    timing_data(&c->timing, c->instructions, a.cycles - m->cfg.l1d.hit_cycles, dependent);
-}
-
 void machine_count(struct machine *m, unsigned type) {
     m->accesses += type != EMT_FETCH;
     m->stores += type == EMT_STORE;
@@ -89,8 +81,12 @@ void machine_count(struct machine *m, unsigned type) {
 }
 
 void machine_data(struct machine *m, uint64_t pa, unsigned type) {
-    if (m->caches && type != EMT_FETCH)
-        data(m, &m->core[m->current], pa, type == EMT_STORE, false);
+    if (m->caches && type != EMT_FETCH) {
+        struct core *c = &m->core[m->current];
+
+        cache_queue(c->caches, pa, type == EMT_STORE, c->instructions, false);
+        cache_drain(c->caches);
+    }
 }
 
 /* One piece of an access that lies in one page. */
@@ -105,7 +101,7 @@ static inline __attribute__((always_inline)) void piece(struct machine *m, struc
         checker_check(m->checker, c->mmu, c->mmu->asid, va, type, &(struct mmu_translation){.pa = pa});
     }
     if (caches)
-        data(m, c, pa, type == EMT_STORE, dependent);
+        cache_queue(c->caches, pa, type == EMT_STORE, c->instructions, dependent);
 }
 
 /* A load or store; one that crosses into the next page is two translations. */
@@ -124,6 +120,8 @@ static bool window_edge(struct machine *m) {
     if (m->accesses < m->stop_at)
         return false;
     if (!m->counting) {
+        if (m->caches)
+            cache_drain(m->core[m->current].caches);
         machine_begin_counting(m);
         if (m->accesses < m->stop_at)
             return false;
@@ -220,6 +218,8 @@ int machine_feed(struct machine *m, const struct ev_block *b) {
         return err;
     struct core *c = &m->core[m->current];
     err = feed_block(m, c, b);
+    if (c->caches)
+        cache_drain(c->caches);
     os_tick(m->os, machine_instructions(m));
     __atomic_store_n(&m->shown, m->accesses, __ATOMIC_RELAXED);
     return err;

@@ -81,6 +81,8 @@ static int make_cores(struct machine *m) {
 
         c->caches = m->caches ? cache_system_core(m->caches, i) : NULL;
         timing_init(&c->timing, cfg);
+        if (c->caches)
+            cache_core_timing(c->caches, &c->timing);
         err = mmu_new(&c->mmu, i, cfg, m->arch, &m->host, m->mmu_shared, c->caches);
     }
     if (!err && cfg->check_translations)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Data caches against a plain model of three levels; latencies by level and node; the inline path. */
+/* Data caches against a plain model of three levels; latencies by level and node; the queue. */
 #include "world.h"
 
 #include "hw/cache_private.h"
@@ -75,10 +75,6 @@ static void compare(struct emt_config cfg) {
         bool write = hw_random_below(&random, 3) == 0;
         unsigned served;
         model_fill(&m, 0, pa / LINE, write, &served);
-        if (i % 2 && cache_data_hit(core, pa, write)) {
-            assert_int_equal(served, CACHE_L1);
-            continue;
-        }
         struct cache_answer a = cache_access(core, pa, write, CACHE_DATA);
         assert_int_equal(a.served, served);
         assert_int_equal(a.cycles, cycles[served]);
@@ -129,12 +125,6 @@ static void ranked_against_plain(struct emt_config cfg, unsigned accesses) {
         bool write = (draw >> 8) % 3 == 0;
         struct cache_core *a = cache_system_core(ranked, draw >> 16 & 1),
                           *b = cache_system_core(plain, draw >> 16 & 1);
-        if (i % 2) {
-            bool hit = cache_data_hit(a, pa, write);
-            assert_int_equal(cache_data_hit(b, pa, write), hit);
-            if (hit)
-                continue;
-        }
         struct cache_answer x = cache_access(a, pa, write, user), y = cache_access(b, pa, write, user);
         assert_int_equal(x.served, y.served);
         assert_int_equal(x.cycles, y.cycles);
@@ -164,6 +154,104 @@ static void ranked_like_plain(void **state) {
         cfg.l2.replacement = CFG_LRU;
         cfg.l1d.replacement = CFG_RANDOM;
         ranked_against_plain(cfg, 100000);
+    }
+}
+
+/* One access to both systems; queued in the first if it is a load or store of the program. */
+struct pair {
+    struct cache_system *queued, *now;
+    struct core_timing heard[2], told[2];
+    uint32_t l1_cycles;
+};
+
+static void one_access(struct pair *p, unsigned core, uint64_t pa, uint64_t draw, uint64_t instruction) {
+    struct cache_core *a = cache_system_core(p->queued, core), *b = cache_system_core(p->now, core);
+    enum cache_user user = draw % 64 == 0 ? CACHE_WALK : draw % 256 == 1 ? CACHE_OS : CACHE_DATA;
+    bool write = (draw >> 8) % 3 == 0, dependent = (draw >> 12) % 4 == 0;
+    struct cache_answer y = cache_access(b, pa, write, user);
+    if (user == CACHE_DATA) {
+        cache_queue(a, pa, write, instruction, dependent);
+        timing_data(&p->told[core], instruction, y.cycles - p->l1_cycles, dependent);
+        return;
+    }
+    struct cache_answer x = cache_access(a, pa, write, user);
+    assert_int_equal(x.served, y.served);
+    assert_int_equal(x.cycles, y.cycles);
+    assert_memory_equal(&p->heard[core], &p->told[core], sizeof(p->heard[core]));
+}
+
+/* Every line of every set: what an access answers, and pushes out. */
+static void same_lines(struct pair *p) {
+    for (uint64_t pa = 0; pa < 4 * MIB; pa += LINE) {
+        struct cache_answer x = cache_access(cache_system_core(p->queued, 0), pa, false, CACHE_OS),
+                            y = cache_access(cache_system_core(p->now, 0), pa, false, CACHE_OS);
+        assert_int_equal(x.served, y.served);
+    }
+}
+
+/*
+ * Accesses that wait in a queue come to what they come to at once: contents, counts, time. Blocks of accesses of
+ * one core and then of another, walks and OS accesses in between, now and then counts that begin again.
+ */
+static void queued_like_immediate(struct emt_config cfg, unsigned blocks) {
+    struct pair p = {.l1_cycles = cfg.l1d.bytes ? cfg.l1d.hit_cycles : 0};
+    uint64_t random = 11, instruction[2] = {0};
+    cfg.core.rob_instructions = 64;
+    cfg.core.data_hidden = 0.1;
+    cfg.core.data_overlap = 0.7;
+    assert_int_equal(cache_system_new(&p.queued, &cfg), 0);
+    assert_int_equal(cache_system_new(&p.now, &cfg), 0);
+    for (unsigned core = 0; core < 2; core++) {
+        timing_init(&p.heard[core], &cfg);
+        timing_init(&p.told[core], &cfg);
+        cache_core_timing(cache_system_core(p.queued, core), &p.heard[core]);
+    }
+    for (unsigned block = 0; block < blocks; block++) {
+        unsigned core = hw_random_below(&random, 2), n = hw_random_below(&random, 1500);
+        for (unsigned i = 0; i < n; i++) {
+            uint64_t draw = hw_random(&random), pa = i % 3 ? skewed(&random, 22) : draw >> (64 - 20);
+            instruction[core] += draw >> 16 & 7;
+            /* in one block of four, nothing ends the queue before it is full */
+            one_access(&p, core, i % 8 ? pa : pa + 3 * GIB, block % 4 ? draw : draw | 2, instruction[core]);
+        }
+        cache_drain(cache_system_core(p.queued, core));
+        assert_memory_equal(&p.heard[core], &p.told[core], sizeof(p.heard[core]));
+        for (unsigned level = 0; level < 3; level++) {
+            struct cache_counts x, y;
+            cache_system_counts(p.queued, level, &x);
+            cache_system_counts(p.now, level, &y);
+            assert_memory_equal(&x, &y, sizeof(x));
+        }
+        if (block % 64 == 5) {
+            cache_system_reset_counts(p.queued);
+            cache_system_reset_counts(p.now);
+        }
+    }
+    same_lines(&p);
+    assert_true(p.heard[0].data > 0);
+    cache_system_free(p.queued);
+    cache_system_free(p.now);
+}
+
+static void queue(void **state) {
+    (void)state;
+    struct emt_config cfg;
+    for (unsigned policy = CFG_LRU; policy <= CFG_PLRU; policy++) {
+        queued_like_immediate(config(4 * KIB, 8, 32 * KIB, 16, 88 * KIB, 11, (enum cfg_replacement)policy), 400);
+        queued_like_immediate(config(3 * KIB, 12, 20 * KIB, 5, 7 * 3 * KIB, 7, (enum cfg_replacement)policy), 200);
+        queued_like_immediate(config(LINE, 1, 2 * LINE, 2, 3 * LINE, 3, (enum cfg_replacement)policy), 100);
+        queued_like_immediate(config(32 * KIB, 8, MIB, 16, 11 * MIB, 11, (enum cfg_replacement)policy), 100);
+    }
+    for (unsigned there = 0; there < 8; there++) { /* levels that are left out */
+        cfg = config(4 * KIB, 8, 32 * KIB, 16, 88 * KIB, 11, CFG_LRU);
+        cfg.walk_level = 2;
+        cfg.l1d.bytes = there & 1 ? cfg.l1d.bytes : 0;
+        cfg.l2.bytes = there & 2 ? cfg.l2.bytes : 0;
+        cfg.llc.bytes = there & 4 ? cfg.llc.bytes : 0;
+        queued_like_immediate(cfg, 100);
+        cfg.l2.replacement = CFG_PLRU;
+        cfg.l2.hit_cycles = cfg.l1d.hit_cycles; /* a miss that takes no longer than a hit */
+        queued_like_immediate(cfg, 100);
     }
 }
 
@@ -245,7 +333,6 @@ static void latencies(void **state) {
     cache_system_free(s);
     cfg.l1d.bytes = 0; /* memory alone */
     assert_int_equal(cache_system_new(&s, &cfg), 0);
-    assert_false(cache_data_hit(cache_system_core(s, 0), 0, false));
     a = cache_access(cache_system_core(s, 0), 0, false, CACHE_DATA);
     assert_int_equal(a.cycles, 146);
     cache_system_free(s);
@@ -271,6 +358,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(like_the_plain_model),
         cmocka_unit_test(ranked_like_plain),
+        cmocka_unit_test(queue),
         cmocka_unit_test(set_numbers),
         cmocka_unit_test(loops),
         cmocka_unit_test(latencies),
