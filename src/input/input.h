@@ -16,7 +16,8 @@ struct live_options {
 int live_open(struct ev_source **out, char *const argv[], const struct live_options *opt, char *why, size_t bytes);
 /* End the program early (Ctrl-C, --limit): it goes on unobserved when `detach`, else it gets SIGTERM. */
 void live_stop(struct ev_source *, bool detach);
-/* Waits until the program has ended, which after live_stop(detach) may take long; its exit status. close() waits too. */
+/* Waits until the program has ended, which after live_stop(detach) may take long; its exit status. close() waits
+ * too. */
 int live_wait(struct ev_source *);
 
 /* -- synthetic: "gups:bytes=1T,accesses=100M,seed=1" -- */

@@ -49,7 +49,8 @@ static void load_root(void *hw, unsigned cpu, uint16_t asid, const struct emt_ro
     mmu_load_root(m->core[cpu].mmu, asid, root);
 }
 
-/* A register of the own core is written by the instructions that the driver reports; of another, by an interrupt. */
+/* A register of the own core is written by the instructions that the driver reports; of another, by an interrupt.
+ */
 static void update_root(void *hw, unsigned cpu, const struct emt_root *root) {
     struct machine *m = hw;
 

@@ -43,9 +43,9 @@ struct machine {
     struct core core[CFG_MAX_CORES];
     unsigned current; /* core whose access is being simulated: OS work is done there */
 
-    uint64_t stores, fetches;        /* since statistics began */
-    uint64_t accesses_before;        /* loads and stores before statistics began */
-    uint64_t instructions_before;    /* of all cores, when statistics began */
+    uint64_t stores, fetches;     /* since statistics began */
+    uint64_t accesses_before;     /* loads and stores before statistics began */
+    uint64_t instructions_before; /* of all cores, when statistics began */
     uint64_t unknown_accesses, processes, threads, left_by_exec;
     uint64_t lost_accesses; /* accesses that ended in a signal */
 

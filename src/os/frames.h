@@ -44,9 +44,9 @@ void frames_free_all(struct frames *);
 uint64_t frames_alloc(struct frames *, unsigned order, int node, enum frame_mobility, enum os_use use);
 /* Exactly these frames, when all are free; FRAME_NONE otherwise. For placement. */
 uint64_t frames_alloc_at(struct frames *, uint64_t pfn, unsigned order, enum frame_mobility, enum os_use use);
-/* 2^order frames, order > FRAMES_MAX_ORDER, side by side and aligned to their size, for tables that must be contiguous:
-   a scan for whole free blocks of order 10, on the preferred node first, as Linux's alloc_contig_range(), but nothing
-   is moved out of the way. Each block is an allocation of its own. FRAME_NONE. */
+/* 2^order frames, order > FRAMES_MAX_ORDER, side by side and aligned to their size, for tables that must be
+   contiguous: a scan for whole free blocks of order 10, on the preferred node first, as Linux's
+   alloc_contig_range(), but nothing is moved out of the way. Each block is an allocation of its own. FRAME_NONE. */
 uint64_t frames_alloc_large(struct frames *, unsigned order, int node, enum os_use use);
 void frames_free_large(struct frames *, uint64_t pfn, unsigned order);
 /* pfn is the first frame of an allocation; anything else is a bug of the caller (assertion). */

@@ -229,8 +229,8 @@ static int64_t instructions_of_rep(void) {
 static void test_repeated_string(void **state) {
     (void)state;
     int64_t more = 0;
-    /* 4096 rounds are one instruction. On a loaded machine the two runs were once seen to differ by more; why is not
-       known, so it is said, and measured again. */
+    /* 4096 rounds are one instruction. On a loaded machine the two runs were once seen to differ by more; why is
+       not known, so it is said, and measured again. */
     for (unsigned i = 0; i < 3; i++) {
         more = instructions_of_rep();
         if (more > -2000 && more < 2000)
