@@ -63,8 +63,11 @@ uint64_t emt_table_alloc(struct emt_tdb *tdb, unsigned order) {
     if (must_fail(host))
         return EMT_NO_PA;
     uint64_t pa = host->frame_alloc(host->os, order);
-    if (pa == EMT_NO_PA)
+    if (pa == EMT_NO_PA) {
+        if (host->fail_at)
+            host->fail_at++; /* what memory refuses takes nothing from the budget */
         return EMT_NO_PA;
+    }
     clear(host, pa, bytes);
     tdb->table_bytes += bytes;
     host->table_bytes += bytes;
@@ -95,10 +98,11 @@ void emt_table_free(struct emt_tdb *tdb, uint64_t pa, unsigned order) {
 }
 
 void emt_host_release_freed(struct emt_host *host) {
-    for (size_t i = 0; i < host->nfreed; i++)
+    for (size_t i = 0; i < host->nfreed; i++) {
         host->frame_free(host->os, host->freed[i].pa, host->freed[i].order);
-    if (host->fail_at)
-        host->fail_at += host->nfreed;
+        if (host->fail_at)
+            host->fail_at += 1ull << host->freed[i].order;
+    }
     host->nfreed = 0;
 }
 

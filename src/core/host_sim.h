@@ -41,8 +41,9 @@ struct emt_host {
     void (*update_root)(void *hw, unsigned cpu, const struct emt_root *); /* NULL: load_root is called */
     void *hw;
 
-    /* Test: the n-th table or state allocation from now fails, and later ones, until a table frame has gone back to
-       the OS, which counts as one more that may succeed; 0: none fails. */
+    /* Test: the n-th table or state allocation from now fails, and later ones, until a table has gone back to the
+       OS, which counts as one more that may succeed for each of its frames; 0: none fails. What memory refuses does
+       not count. */
     uint64_t fail_at;
 
     struct emt_host_freed *freed;
