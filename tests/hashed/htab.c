@@ -72,6 +72,9 @@ static void evictions(void **state) {
 }
 
 static void kit(void **state) {
+#ifdef EMT_BASIC_ONLY
+    skip(); /* what is tested here are customizations; the reduced build is about radix */
+#endif
     const struct emt_arch arch = small_arch();
     const struct check_options options = {.ops = 20000,
                                           .seed = 1,
