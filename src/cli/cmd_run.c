@@ -227,18 +227,12 @@ static int report(const struct run *r, const struct ev_source *source) {
     return status;
 }
 
-static bool any_wants_pc(const struct session *s) {
-    (void)s;
-    return false; /* no predictor indexed by PC exists yet */
-}
-
 /* Open the input, run, report. Returns the exit status. */
 static int simulate(struct run *r) {
     struct ev_source *source = cli_open_input(&r->opt);
 
     if (!source)
         return CLI_USAGE;
-    source->want_pc = any_wants_pc(&r->session);
     r->session.source = source;
     r->session.threads = r->opt.threads;
     r->session.limit = r->opt.limit ? r->opt.limit + r->opt.skip : 0;

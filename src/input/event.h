@@ -101,9 +101,8 @@ struct ev_source {
     /* How much of the input is done, 0..1; negative: not known. */
     double (*progress)(const struct ev_source *);
     const char *what; /* for people: "sqlite3", "gups:bytes=1T", "trace.xz" */
-    bool deterministic;
-    bool want_pc;    /* set by the consumer before the first next(): loads and stores carry their PC */
-    int exit_status; /* of a live program, after the end; 128 + n for signal n, as a shell says it; else 0 */
+    bool want_pc;     /* set by the consumer before the first next(): loads and stores carry their PC */
+    int exit_status;  /* of a live program, after the end; 128 + n for signal n, as a shell says it; else 0 */
     char error[512];
     unsigned left_by_exec; /* processes of a live program that went on natively after execve: not simulated */
     char note[512];        /* after the end: what the user should know of the run, one line; empty: nothing */

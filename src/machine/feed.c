@@ -43,8 +43,6 @@ static int resolve(struct machine *m, struct core *c, uint64_t va, unsigned type
         return 0;
     if (err == -ENOMEM)
         trouble(m, "the simulated machine ran out of memory; give it more with memory.bytes", va);
-    if (err)
-        m->lost_accesses++;
     return err;
 }
 

@@ -47,7 +47,6 @@ struct machine {
     uint64_t accesses_before;     /* loads and stores before statistics began */
     uint64_t instructions_before; /* of all cores, when statistics began */
     uint64_t unknown_accesses, processes, threads, left_by_exec;
-    uint64_t lost_accesses; /* accesses that ended in a signal */
 
     uint64_t accesses; /* loads and stores since the very start */
     uint64_t stop_at;  /* value of `accesses` at which something happens */

@@ -239,8 +239,7 @@ int synth_source(struct ev_source **out, struct synth *s, const char *spec, char
                                   .release = synth_release,
                                   .close = synth_close,
                                   .progress = synth_progress,
-                                  .what = src->what,
-                                  .deterministic = true};
+                                  .what = src->what};
     *out = &src->pub;
     return 0;
 }

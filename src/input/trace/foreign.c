@@ -176,8 +176,7 @@ int foreign_open(struct ev_source **out, struct stream *in, int (*record)(struct
                                 .release = foreign_release,
                                 .close = foreign_close,
                                 .progress = foreign_progress,
-                                .what = stream_name(in),
-                                .deterministic = true};
+                                .what = stream_name(in)};
     *out = &f->pub;
     return 0;
 }

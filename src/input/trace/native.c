@@ -329,8 +329,7 @@ int native_open(struct ev_source **out, struct stream *in, char *why, size_t byt
                                 .release = native_release,
                                 .close = native_close,
                                 .progress = native_progress,
-                                .what = n->what,
-                                .deterministic = true};
+                                .what = n->what};
     *out = &n->pub;
     return 0;
 }
