@@ -40,8 +40,10 @@ enum emt_attr {
     EMT_ATTR_CACHE,    /* cache mode, an index 0..7 (x86: PAT:PCD:PWT) */
     EMT_ATTR_PKEY,     /* protection key 0..15 */
     EMT_ATTR_SOFT,     /* bits that belong to the OS; as many as emt_caps.soft_bits says */
-    EMT_ATTR_SWAP,     /* swap entry of an object that is not present: type << 50 | offset; 0: none.
-                          Setting it makes the object not present. */
+    EMT_ATTR_CONTIG, /* belongs to a large run, contiguous in virtual and physical memory: a hint that hardware may
+                        use (CA paging and SpOT, ISCA'20). Which run is large enough is the OS's to say. */
+    EMT_ATTR_SWAP,   /* swap entry of an object that is not present: type << 50 | offset; 0: none.
+                        Setting it makes the object not present. */
     EMT_ATTR_COUNT
 };
 
@@ -327,6 +329,7 @@ struct emt_walk {
     uint32_t code;          /* EMT_PF_ bits when fault */
     uint64_t va, pa, bytes; /* the page: first byte virtual and physical, and size */
     bool write, exec, user, global, dirty;
+    bool contig; /* EMT_ATTR_CONTIG of its object */
     uint8_t cache_mode, pkey;
 };
 

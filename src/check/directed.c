@@ -33,9 +33,9 @@ static bool set_one(struct world *w, struct emt_tobj *o, enum emt_attr attr, uin
 }
 
 static bool attributes(struct world *w, uint64_t seed) {
-    static const enum emt_attr kept[] = {EMT_ATTR_PFN,      EMT_ATTR_WRITE, EMT_ATTR_EXEC, EMT_ATTR_USER,
-                                         EMT_ATTR_GLOBAL,   EMT_ATTR_CACHE, EMT_ATTR_PKEY, EMT_ATTR_SOFT,
-                                         EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY};
+    static const enum emt_attr kept[] = {EMT_ATTR_PFN,      EMT_ATTR_WRITE, EMT_ATTR_EXEC,  EMT_ATTR_USER,
+                                         EMT_ATTR_GLOBAL,   EMT_ATTR_CACHE, EMT_ATTR_PKEY,  EMT_ATTR_SOFT,
+                                         EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY, EMT_ATTR_CONTIG};
     const struct traits *t = w->traits;
 
     for (unsigned round = 0; round < ROUNDS; round++) {
@@ -53,7 +53,8 @@ static bool attributes(struct world *w, uint64_t seed) {
             const uint64_t value = attr == EMT_ATTR_PFN ? check_random(&seed) >> 12 & (t->pfn_end - 1) & -pages
                                                         : check_random(&seed) >> check_below(&seed, 63) & 0xffff;
             other = obj;
-            if (!set_one(w, &obj, attr, attr < EMT_ATTR_CACHE && attr != EMT_ATTR_PFN ? value & 1 : value))
+            const bool flag = (attr < EMT_ATTR_CACHE && attr != EMT_ATTR_PFN) || attr == EMT_ATTR_CONTIG;
+            if (!set_one(w, &obj, attr, flag ? value & 1 : value))
                 return false;
             const bool ad = attr == EMT_ATTR_ACCESSED || attr == EMT_ATTR_DIRTY;
             const bool same = ad || emt_tobj_get(&w->svc, &obj, attr) == emt_tobj_get(&w->svc, &other, attr);

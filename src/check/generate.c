@@ -137,6 +137,7 @@ static void object(struct generator *g, struct object *o, bool huge) {
     o->accessed = t->accessed && one_in(g, 2);
     o->dirty = t->dirty && one_in(g, 2);
     o->soft = (uint32_t)check_random(&g->random) & t->soft_max;
+    o->contig = t->contig && one_in(g, 2);
     o->cache = (uint8_t)(check_random(&g->random) & t->cache_max);
     o->pkey = (uint8_t)(check_random(&g->random) & t->pkey_max);
 }

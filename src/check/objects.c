@@ -14,14 +14,15 @@
     X(EMT_ATTR_DIRTY, dirty, "dirty")                                                                              \
     X(EMT_ATTR_CACHE, cache, "cache mode")                                                                         \
     X(EMT_ATTR_PKEY, pkey, "protection key")                                                                       \
-    X(EMT_ATTR_SOFT, soft, "soft bits")
+    X(EMT_ATTR_SOFT, soft, "soft bits")                                                                            \
+    X(EMT_ATTR_CONTIG, contig, "contiguity bit")
 
 static int fill(const struct emt_tsvc *svc, const struct object *o, struct emt_tobj *out) {
     const unsigned prot = (o->write ? EMT_PROT_WRITE : 0) | (o->exec ? EMT_PROT_EXEC : 0) |
                           (o->user ? EMT_PROT_USER : 0) | (o->global ? EMT_PROT_GLOBAL : 0);
-    static const enum emt_attr late[] = {EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY, EMT_ATTR_CACHE, EMT_ATTR_PKEY,
-                                         EMT_ATTR_SOFT};
-    const uint64_t value[] = {o->accessed, o->dirty, o->cache, o->pkey, o->soft};
+    static const enum emt_attr late[] = {EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY, EMT_ATTR_CACHE,
+                                         EMT_ATTR_PKEY,     EMT_ATTR_SOFT,  EMT_ATTR_CONTIG};
+    const uint64_t value[] = {o->accessed, o->dirty, o->cache, o->pkey, o->soft, o->contig};
 
     if (o->state == OBJECT_SWAP)
         return emt_tobj_init_swap(svc, out, o->va, o->bytes, o->swap);
@@ -68,10 +69,10 @@ void object_describe(const struct object *o, char *text, size_t room) {
     if (o->state == OBJECT_SWAP)
         snprintf(text, room, " swap entry 0x%" PRIx64, o->swap);
     else
-        snprintf(text, room, "%s pfn 0x%" PRIx64 " r%s%s%s%s%s%s cache %u pkey %u soft 0x%x",
+        snprintf(text, room, "%s pfn 0x%" PRIx64 " r%s%s%s%s%s%s%s cache %u pkey %u soft 0x%x",
                  o->state == OBJECT_NONE ? " not present," : "", o->pfn, o->write ? "w" : "", o->exec ? "x" : "",
                  o->user ? " user" : "", o->global ? " global" : "", o->accessed ? " A" : "", o->dirty ? " D" : "",
-                 o->cache, o->pkey, o->soft);
+                 o->contig ? " C" : "", o->cache, o->pkey, o->soft);
 }
 
 static const char *first_difference(const struct object *a, const struct object *b) {

@@ -21,11 +21,13 @@ static const struct {
     const char *name;
     size_t offset, bytes;
 } fields[] = {
-    FIELD("db", db),          FIELD("db2", db2),      FIELD("va", at.va),       FIELD("bytes", at.bytes),
-    FIELD("to", to),          FIELD("pfn", at.pfn),   FIELD("swap", at.swap),   FIELD("state", at.state),
-    FIELD("write", at.write), FIELD("exec", at.exec), FIELD("user", at.user),   FIELD("global", at.global),
-    FIELD("a", at.accessed),  FIELD("d", at.dirty),   FIELD("cache", at.cache), FIELD("pkey", at.pkey),
-    FIELD("soft", at.soft),   FIELD("mask", mask),    FIELD("type", type),      FIELD("control", control),
+    FIELD("db", db),          FIELD("db2", db2),         FIELD("va", at.va),
+    FIELD("bytes", at.bytes), FIELD("to", to),           FIELD("pfn", at.pfn),
+    FIELD("swap", at.swap),   FIELD("state", at.state),  FIELD("write", at.write),
+    FIELD("exec", at.exec),   FIELD("user", at.user),    FIELD("global", at.global),
+    FIELD("a", at.accessed),  FIELD("d", at.dirty),      FIELD("cache", at.cache),
+    FIELD("pkey", at.pkey),   FIELD("soft", at.soft),    FIELD("mask", mask),
+    FIELD("type", type),      FIELD("control", control), FIELD("contig", at.contig),
     FIELD("pkru", pkru),      FIELD("seed", seed),
 };
 #define FIELDS (sizeof(fields) / sizeof(fields[0]))

@@ -18,7 +18,7 @@ struct object {
     uint32_t soft;
     uint8_t state; /* enum object_state */
     uint8_t cache, pkey;
-    bool write, exec, user, global, accessed, dirty;
+    bool write, exec, user, global, accessed, dirty, contig;
     bool maybe_accessed; /* a TLB may have answered: A is 0 or 1 */
 };
 

@@ -20,6 +20,7 @@ static void ask_attributes(struct traits *t, const struct world *w, const struct
     t->global = t->caps.global && can_both(w, o, EMT_ATTR_GLOBAL);
     t->accessed = can_both(w, o, EMT_ATTR_ACCESSED);
     t->dirty = can_both(w, o, EMT_ATTR_DIRTY);
+    t->contig = can_both(w, o, EMT_ATTR_CONTIG);
     t->cache_max = can_set(w, *o, EMT_ATTR_CACHE, 7) ? 7 : can_set(w, *o, EMT_ATTR_CACHE, 1);
     t->pkey_max = can_set(w, *o, EMT_ATTR_PKEY, 15) ? 15 : 0;
     t->soft_max =

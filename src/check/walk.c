@@ -83,10 +83,10 @@ static bool wrong(struct world *w, const struct emt_access *a, unsigned db, cons
     else
         snprintf(got, sizeof(got),
                  "page 0x%" PRIx64 " of 0x%" PRIx64 " bytes at pfn 0x%" PRIx64 " r%s%s%s%s%s cache %u "
-                 "pkey %u",
+                 "pkey %u%s",
                  is->va, is->bytes, is->pa >> EMT_PAGE_SHIFT, is->write ? "w" : "", is->exec ? "x" : "",
                  is->user ? " user" : "", is->global ? " global" : "", is->dirty ? " D" : "", is->cache_mode,
-                 is->pkey);
+                 is->pkey, is->contig ? " C" : "");
     return world_fail(w, "walk", "%s: %s\n    the object %s\n    the walk  %s", access, what, want, got);
 }
 
@@ -123,7 +123,7 @@ static bool check_page(struct world *w, unsigned db, const struct emt_access *a,
     if (is->write != o->write || is->exec != o->exec || is->user != o->user)
         return wrong(w, a, db, o, is, "wrong permissions");
     if ((t->global && is->global != o->global) || (t->cache_max && is->cache_mode != o->cache) ||
-        (t->pkey_max && is->pkey != o->pkey))
+        (t->pkey_max && is->pkey != o->pkey) || (t->contig && is->contig != o->contig))
         return wrong(w, a, db, o, is, "wrong attributes");
     const bool dirty = o->dirty || (!a->peek && t->caps.accessed_dirty && a->type == EMT_STORE);
     /* A large page may stand in several entries: a load that finds a clean one is right, and costs the next store a

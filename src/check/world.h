@@ -30,7 +30,7 @@ struct traits {
     bool write, exec, user, global; /* can be both 0 and 1 */
     bool none;                      /* has objects that are not present and keep their frame */
     uint64_t swap_sizes;            /* as caps.page_sizes */
-    bool accessed, dirty;           /* can be stored */
+    bool accessed, dirty, contig;   /* can be stored */
     struct object base;             /* what a plain page reads as: the value of what cannot be both */
     bool void_is_known;             /* an empty database is void in large pieces: scans are cheap */
 };

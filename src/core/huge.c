@@ -68,9 +68,9 @@ int emt_huge_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, struct e
 /* Piece number i of a huge object, with all its attributes. */
 static int piece(const struct emt_tsvc *svc, const struct emt_tobj *huge, uint64_t bytes, uint64_t i,
                  struct emt_tobj *out) {
-    static const enum emt_attr kept[] = {EMT_ATTR_WRITE,  EMT_ATTR_EXEC,     EMT_ATTR_USER,
-                                         EMT_ATTR_GLOBAL, EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY,
-                                         EMT_ATTR_CACHE,  EMT_ATTR_PKEY,     EMT_ATTR_SOFT};
+    static const enum emt_attr kept[] = {EMT_ATTR_WRITE,    EMT_ATTR_EXEC,  EMT_ATTR_USER,  EMT_ATTR_GLOBAL,
+                                         EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY, EMT_ATTR_CACHE, EMT_ATTR_PKEY,
+                                         EMT_ATTR_SOFT,     EMT_ATTR_CONTIG};
     const uint64_t swap = emt_tobj_get(svc, huge, EMT_ATTR_SWAP);
 
     /* The pieces' slots of a huge page in swap lie side by side. */

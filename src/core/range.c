@@ -180,9 +180,9 @@ int emt_range_copy(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uint64
 
 /* A moved object: the same frame and attributes at another address. */
 static int moved(const struct emt_tsvc *svc, const struct emt_tobj *o, uint64_t va, struct emt_tobj *out) {
-    static const enum emt_attr kept[] = {EMT_ATTR_WRITE,  EMT_ATTR_EXEC,     EMT_ATTR_USER,
-                                         EMT_ATTR_GLOBAL, EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY,
-                                         EMT_ATTR_CACHE,  EMT_ATTR_PKEY,     EMT_ATTR_SOFT};
+    static const enum emt_attr kept[] = {EMT_ATTR_WRITE,    EMT_ATTR_EXEC,  EMT_ATTR_USER,  EMT_ATTR_GLOBAL,
+                                         EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY, EMT_ATTR_CACHE, EMT_ATTR_PKEY,
+                                         EMT_ATTR_SOFT,     EMT_ATTR_CONTIG};
     uint64_t swap = emt_tobj_get(svc, o, EMT_ATTR_SWAP);
 
     if (swap)

@@ -140,6 +140,14 @@ static int update_loses_soft(struct emt_tdb *tdb, const struct emt_tobj *o) {
     return REAL->tdb_update(tdb, &other);
 }
 
+static int update_loses_contig(struct emt_tdb *tdb, const struct emt_tobj *o) {
+    struct emt_tobj other = *o;
+
+    if (unlucky(o->va, 8))
+        REAL->tobj_set(&other, EMT_ATTR_CONTIG, 0);
+    return REAL->tdb_update(tdb, &other);
+}
+
 static int void_too_large(struct emt_tdb *tdb, uint64_t va, struct emt_tobj *out) {
     int err = REAL->tdb_find(tdb, va, out);
 
@@ -395,6 +403,7 @@ static const struct mutant mutants[] = {
     CUSTOM(SEQUENCES, tdb_remove, remove_leaves_entry),
     CUSTOM(SEQUENCES, tdb_update, update_swallows_error),
     ONLY_BASIC(BASIC, tdb_update, update_loses_soft),
+    ONLY_BASIC(BASIC, tdb_update, update_loses_contig),
     CUSTOM(SEQUENCES, tdb_find, void_too_large),
     CUSTOM(SEQUENCES, tdb_test_clear, test_clear_other_bit),
     CUSTOM(SEQUENCES, tdb_test_clear, test_clear_keeps),

@@ -77,8 +77,8 @@ static void attributes(void **state) {
     (void)state;
     sim_open(&s, emt_arch_find("ecpt"), false);
     assert_int_equal(emt_tobj_init(&s.svc, &o, 0x200000, 512, 1 << 21, EMT_PROT_WRITE), 0);
-    assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SOFT, 7), 0);
-    assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SOFT, 8), -EINVAL); /* the tag is there */
+    assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SOFT, 3), 0);
+    assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SOFT, 4), -EINVAL); /* the tag is there */
     assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_PKEY, 15), 0);
     assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_PFN, 513), -EINVAL);
     assert_int_equal(o.raw[0] & ECPT_MASK(LINE), 0);

@@ -171,7 +171,7 @@ static uint64_t random_bytes(struct world *w) {
 /* The same random object for both services. */
 static void random_object(struct world *w, uint64_t va, uint64_t bytes, struct emt_tobj out[MODES]) {
     const unsigned prot = (unsigned)rnd(w, 16) & ~(rnd(w, 4) ? EMT_PROT_GLOBAL : 0);
-    const uint64_t pfn = rnd(w, 1 << 20) * (bytes >> 12), soft = rnd(w, 1024), key = rnd(w, 16), cache = rnd(w, 8);
+    const uint64_t pfn = rnd(w, 1 << 20) * (bytes >> 12), soft = rnd(w, 512), key = rnd(w, 16), cache = rnd(w, 8);
     const unsigned kind = (unsigned)rnd(w, 8);
     const uint64_t swap = rnd(w, 32) << 50 | (rnd(w, 1ull << 40) + 1);
 
@@ -183,6 +183,7 @@ static void random_object(struct world *w, uint64_t va, uint64_t bytes, struct e
         }
         assert_int_equal(emt_tobj_init(svc, &out[m], va, pfn, bytes, prot), 0);
         assert_int_equal(emt_tobj_set(svc, &out[m], EMT_ATTR_SOFT, soft), 0);
+        assert_int_equal(emt_tobj_set(svc, &out[m], EMT_ATTR_CONTIG, pfn & 1), 0);
         assert_int_equal(emt_tobj_set(svc, &out[m], EMT_ATTR_PKEY, key), 0);
         assert_int_equal(emt_tobj_set(svc, &out[m], EMT_ATTR_CACHE, cache), 0);
         if (kind == 1)
@@ -299,7 +300,7 @@ static void do_walk(struct world *w) {
             continue;
         assert_true(out.va == o->va && out.bytes == o->bytes && out.pa == o->attr[EMT_ATTR_PFN] << 12);
         assert_true(out.global == o->attr[EMT_ATTR_GLOBAL] && out.pkey == o->attr[EMT_ATTR_PKEY]);
-        assert_true(out.cache_mode == o->attr[EMT_ATTR_CACHE]);
+        assert_true(out.cache_mode == o->attr[EMT_ATTR_CACHE] && out.contig == o->attr[EMT_ATTR_CONTIG]);
     }
     if (ok) {
         o->attr[EMT_ATTR_ACCESSED] = 1;
@@ -684,7 +685,7 @@ static void bits(void **state) {
 
     sim_open(&s, emt_arch_find("radix4"), false);
     emt_tsvc_caps(&s.svc, &caps);
-    assert_true(caps.va_bits == 48 && caps.pa_bits == 52 && caps.asid_bits == 12 && caps.soft_bits == 10);
+    assert_true(caps.va_bits == 48 && caps.pa_bits == 52 && caps.asid_bits == 12 && caps.soft_bits == 9);
     assert_int_equal(caps.page_sizes, 1ull << 12 | 1ull << 21 | 1ull << 30);
     for (unsigned i = 0; i < 3; i++) {
         const uint64_t pfn = 3ull << 18, ps = i ? 0x80 : 0, pat = i ? 1 << 12 : 1 << 7;
@@ -703,8 +704,9 @@ static void bits(void **state) {
             {EMT_ATTR_CACHE, 2, plain | 0x10},
             {EMT_ATTR_CACHE, 4, plain | pat},
             {EMT_ATTR_PKEY, 9, plain | 9ull << 59},
-            {EMT_ATTR_SOFT, 7, plain | 0xe00},
-            {EMT_ATTR_SOFT, 0x3f8, plain | 0x7full << 52},
+            {EMT_ATTR_SOFT, 3, plain | 0x600},
+            {EMT_ATTR_CONTIG, 1, plain | 0x800},
+            {EMT_ATTR_SOFT, 0x1fc, plain | 0x7full << 52},
             /* Linux 6.1: type in the top five bits, offset from bit 9 and inverted */
             {EMT_ATTR_SWAP, 0x1full << 50 | 1, 0x1full << 59 | (~1ull << 9 & ~(0x1full << 59))},
             {EMT_ATTR_SWAP, 5, ~5ull << 9 & ~(0x1full << 59)},
@@ -724,7 +726,7 @@ static void bits(void **state) {
         assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_GLOBAL, 1), 0);
         assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_PRESENT, 0), -EINVAL); /* bit 8 cannot say both */
         assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_PKEY, 16), -EINVAL);
-        assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SOFT, 1024), -EINVAL);
+        assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SOFT, 512), -EINVAL);
         assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SWAP, 0), -EINVAL);
         assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SWAP, (1ull << 50) - 1), -EINVAL); /* would be a void */
         assert_int_equal(emt_tobj_set(&s.svc, &o, EMT_ATTR_SWAP, 1ull << 55), -EINVAL);

@@ -27,17 +27,10 @@ static const struct {
     unsigned first;
     uint64_t max;
 } attrs[EMT_ATTR_COUNT] = {
-    [EMT_ATTR_PRESENT] = FIELD(P),
-    [EMT_ATTR_PFN] = FIELD(FRAME),
-    [EMT_ATTR_WRITE] = FIELD(RW),
-    [EMT_ATTR_EXEC] = FIELD(NX),
-    [EMT_ATTR_USER] = FIELD(US),
-    [EMT_ATTR_GLOBAL] = FIELD(G),
-    [EMT_ATTR_ACCESSED] = FIELD(A),
-    [EMT_ATTR_DIRTY] = FIELD(D),
-    [EMT_ATTR_CACHE] = {0, LOW_BITS(3)},
-    [EMT_ATTR_PKEY] = FIELD(PK),
-    [EMT_ATTR_SOFT] = FIELD(SOFT),
+    [EMT_ATTR_PRESENT] = FIELD(P),       [EMT_ATTR_PFN] = FIELD(FRAME), [EMT_ATTR_WRITE] = FIELD(RW),
+    [EMT_ATTR_EXEC] = FIELD(NX),         [EMT_ATTR_USER] = FIELD(US),   [EMT_ATTR_GLOBAL] = FIELD(G),
+    [EMT_ATTR_ACCESSED] = FIELD(A),      [EMT_ATTR_DIRTY] = FIELD(D),   [EMT_ATTR_CACHE] = {0, LOW_BITS(3)},
+    [EMT_ATTR_PKEY] = FIELD(PK),         [EMT_ATTR_SOFT] = FIELD(SOFT), [EMT_ATTR_CONTIG] = FIELD(CONTIG),
     [EMT_ATTR_SWAP] = {0, LOW_BITS(55)}, /* as the interface has them: type << 50 | offset */
 };
 

@@ -16,13 +16,14 @@
  *
  *           63  62..59  58..55   56/54/53..52  51 ............. 12  11..9  8   7   6   5   4   3   2   1   0
  *          +---+-------+--------+-------------+------------------+------+----+---+---+---+---+---+---+---+---+
- *   page   |NX |  PK   |(count) | tag piece   | frame            | soft | G  |PAT| D | A |PCD|PWT|US |RW | 1 |
- *   none   |NX |  PK   |(count) | tag piece   | frame            | soft | 1  |as above, but P:           | 0 |
+ *   page   |NX |  PK   |(count) | tag piece   | frame            |C,soft| G  |PAT| D | A |PCD|PWT|US |RW | 1 |
+ *   none   |NX |  PK   |(count) | tag piece   | frame            |C,soft| 1  |as above, but P:           | 0 |
  *   swap   | type 63..59 count  | tag piece   | offset 51..9            | 0  | 0   0   0   0   0   0   0 | 0 |
  *   below  | 0         |(count) | tag piece   | 0                | lines| 0  | 0   0   0   0   0   0   1 | 0 |
  *   void   | 0         |(count) | tag piece   | 0                                                          |
  *          +-----------+--------+-------------+-----------------------------------------------------------+
  *
+ *   C       bit 11, ours: the page belongs to a large contiguous run (radix/format.h)
  *   none    a page that hardware may not use although its frame is known, such as Linux's PROT_NONE
  *   below   PMD only, ours: no page of 2 MiB, but `lines` (1..64, at the frame's place) lines of the PTE table lie
  * in these 2 MiB. Hardware sees an entry that is not present. README.md says what it is good for.
@@ -54,7 +55,8 @@
     F(PAT, 7, 1)          /* high bit of the cache mode; x86-64's size bit says nothing here */                    \
     F(G, 8, 1)            /* global */                                                                             \
     F(NONE, 8, 1)         /* with P = 0: a page without access */                                                  \
-    F(SOFT, 9, 3)         /* the OS's */                                                                           \
+    F(SOFT, 9, 2)         /* the OS's */                                                                           \
+    F(CONTIG, 11, 1)      /* of a large contiguous run */                                                          \
     F(FRAME, 12, 40)      /* of the page */                                                                        \
     F(TAG, 52, 5)         /* a piece of the line's tag */                                                          \
     F(COUNT, 55, 4)       /* in the last entry: how many are not void; bits 55, 56 are no tag piece there */       \

@@ -231,6 +231,7 @@ static void fill_page(struct emt_walk *out, const struct walk *w) {
     out->exec = !ECPT_GET(w->word, NX);
     out->global = ECPT_GET(w->word, G);
     out->dirty = ECPT_GET(w->word, D);
+    out->contig = ECPT_GET(w->word, CONTIG);
     out->cache_mode = (uint8_t)ecpt_cache_mode(w->word);
     out->pkey = (uint8_t)ECPT_GET(w->word, PK);
 }

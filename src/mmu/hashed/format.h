@@ -15,7 +15,7 @@
  *   bits 56..52     of entries 0..6: five bits each of the tag, low ones first
  *                   of entry 7: what the bucket is, see below
  *   bits 58..57     0; 1 in swap entries
- *   soft 11..9      the OS's three bits
+ *   soft 10..9      the OS's two bits; 11 is CONTIG, as radix has it
  *   swap            offset 43 bits (51..9), inverted; type 63..59
  *   void            0 but for bits 56..52
  *

@@ -19,7 +19,7 @@
  * A leaf of the OS's tree says in bits that x86-64 leaves to software where its copy is, as Linux's _PAGE_HASHPTE
  * does:
  *
- *   58 HASHED | 57 SECONDARY | 56..54 PTE of the group | 53..52 and 11..9 the OS's five bits
+ *   58 HASHED | 57 SECONDARY | 56..54 PTE of the group | 53..52 and 10..9 the OS's four bits
  *
  * Registers:  word 0  table | log2 of its groups;  word 1  ASID;  word 2  bit n: pages of size n were in use
  */

@@ -5,11 +5,11 @@
  *           63  62..59  58..52  51 ................ 12  11..9   8   7   6   5   4    3   2   1   0
  *          +---+-------+-------+----------------------+-------+---+---+---+---+----+----+---+---+---+
  *   table  |NX |   -   |   -   | table          51..12|   -   | - | 0 | - | A |PCD |PWT |US |RW | 1 |
- *   1 GiB  |NX |  PK   | soft  | frame 51..30 0.. PAT | soft  | G | 1 | D | A |PCD |PWT |US |RW | 1 |
- *   2 MiB  |NX |  PK   | soft  | frame 51..21 0.. PAT | soft  | G | 1 | D | A |PCD |PWT |US |RW | 1 |
- *   4 KiB  |NX |  PK   | soft  | frame          51..12| soft  | G |PAT| D | A |PCD |PWT |US |RW | 1 |
+ *   1 GiB  |NX |  PK   | soft  | frame 51..30 0.. PAT |C, soft| G | 1 | D | A |PCD |PWT |US |RW | 1 |
+ *   2 MiB  |NX |  PK   | soft  | frame 51..21 0.. PAT |C, soft| G | 1 | D | A |PCD |PWT |US |RW | 1 |
+ *   4 KiB  |NX |  PK   | soft  | frame          51..12|C, soft| G |PAT| D | A |PCD |PWT |US |RW | 1 |
  *          +---+-------+-------+----------------------+-------+---+---+---+---+----+----+---+---+---+
- *   none   |NX |  PK   | soft  | ~frame               | soft  | 1 |as above, but P:              | 0 |
+ *   none   |NX |  PK   | soft  | ~frame               |C, soft| 1 |as above, but P:              | 0 |
  *   swap   | type 63..59 | ~offset                58..9       | 0   0   0   0   0    0   0   0   0 |
  *          +-------------+------------------------------------+-------------------------------------+
  *   void   | 0                                                                                      |
@@ -17,6 +17,10 @@
  *   -     ignored by hardware (and 0 as this driver writes them)
  *   PAT   bit 7 of a 4 KiB leaf, bit 12 of a larger one; "0..": must be zero
  *   none  a page that hardware may not use although its frame is known, such as Linux's PROT_NONE
+ *   C     bit 11, ours: the page belongs to a large contiguous run. x86-64 leaves 11..9 to software (SDM vol. 3,
+ *         tables 4-16, 4-18, 4-20: 11 is ignored in ordinary paging); hardware that predicts (hw/spot.h) may read it.
+ *         Of the three it is the one that Linux uses only with CONFIG_MEM_SOFT_DIRTY; those in 58..52 are taken
+ *         by the tags and folds of formats that share this one
  *   ~     inverted, so that a processor that speculates past P = 0 (L1TF) finds no memory there
  *
  * Levels are counted from the leaves: 1 is the PT, 2 the PD, 3 the PDPT, 4 the PML4, 5 the PML5; a level is
@@ -44,7 +48,8 @@
     F(PAT_LARGE, 12, 1)   /* bit 2 of the cache mode, levels 2 and 3 */                                            \
     F(G, 8, 1)            /* global; leaves only */                                                                \
     F(NONE, 8, 1)         /* with P = 0: a page without access */                                                  \
-    F(SOFT_LOW, 9, 3)     /* the OS's */                                                                           \
+    F(SOFT_LOW, 9, 2)     /* the OS's */                                                                           \
+    F(CONTIG, 11, 1)      /* of a large contiguous run */                                                          \
     F(FRAME, 12, 40)      /* of a table or a page */                                                               \
     F(SOFT_HIGH, 52, 7)   /* the OS's */                                                                           \
     F(PK, 59, 4)          /* protection key; leaves only */                                                        \
@@ -79,8 +84,8 @@ _Static_assert((RADIX_MASK(SWAP_OFFSET) & RADIX_MASK(SWAP_TYPE)) == 0 &&
 _Static_assert(((RADIX_MASK(SWAP_OFFSET) | RADIX_MASK(SWAP_TYPE)) &
                 (RADIX_MASK(P) | RADIX_MASK(PS) | RADIX_MASK(NONE) | RADIX_MASK(A) | RADIX_MASK(D))) == 0,
                "a swap entry looks neither present, nor large, nor like a page without access");
-_Static_assert((RADIX_MASK(SOFT_LOW) | RADIX_MASK(FRAME) | RADIX_MASK(SOFT_HIGH) | RADIX_MASK(PK) |
-                RADIX_MASK(NX)) == ~0ull << RADIX_SOFT_LOW_FIRST,
+_Static_assert((RADIX_MASK(SOFT_LOW) | RADIX_MASK(CONTIG) | RADIX_MASK(FRAME) | RADIX_MASK(SOFT_HIGH) |
+                RADIX_MASK(PK) | RADIX_MASK(NX)) == ~0ull << RADIX_SOFT_LOW_FIRST,
                "above bit 8 a leaf has no gap");
 
 /* ---- levels and addresses ---- */

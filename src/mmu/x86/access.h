@@ -68,6 +68,7 @@ static inline void x86_fill_page(struct emt_walk *out, const struct emt_access *
     out->exec = !(rights & RADIX_MASK(NX));
     out->global = RADIX_GET(entry, G);
     out->dirty = RADIX_GET(entry, D);
+    out->contig = RADIX_GET(entry, CONTIG);
     out->cache_mode = (uint8_t)radix_cache_mode(entry, level);
     out->pkey = (uint8_t)RADIX_GET(entry, PK);
 }
