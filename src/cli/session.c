@@ -191,8 +191,9 @@ int session_run(struct session *s) {
 
     interrupted = 0;
     sigaction(SIGINT, &action, &before);
-    /* With one thread the main thread simulates. */
-    if (threads > 1)
+    s->source->take_packed = true;
+    /* With one thread, or one machine, the main thread simulates. */
+    if (threads > 1 && s->machines > 1)
         start_workers(&sh, workers, threads < s->machines ? threads : s->machines);
     int err = pull(s, &sh);
     pthread_mutex_lock(&sh.lock);

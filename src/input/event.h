@@ -13,6 +13,17 @@
  * A fetch word stands for 1 to 32 instructions that run one after the other in one 4 KiB page, the first of them at
  * this address; the loads and stores up to the next fetch word are theirs. An event word is followed by its
  * operands, one word each.
+ *
+ * The blocks of a live program may be packed (ev_block.packed), so that its emulator has next to nothing to do:
+ *
+ *      63                          17 16       6    5   4  2 1 0
+ *     +------------------------------+----------+----+-----+---+
+ *     | virtual address, bits 46..0  | retired  | pc | lg2 |k=0| load       retired: instructions that the thread
+ *     | virtual address              | retired  | pc | lg2 |k=1| store      has retired so far, modulo 2048
+ *     | first byte of a page         |          |          |k=2| what follows is fetched from this page
+ *     | as above                                           |k=3| event
+ *
+ * The block's retired_from and retired_to make good what the modulus loses.
  */
 #ifndef EMT_INPUT_EVENT_H
 #define EMT_INPUT_EVENT_H
@@ -28,6 +39,10 @@ enum ev_kind { EV_LOAD = 0, EV_STORE = 1, EV_FETCH = 2, EV_EVENT = 3 };
 #define EV_DEPENDENT     0x40u
 #define EV_ADDRESS_SHIFT 7
 #define EV_FETCH_MAX     32u
+
+#define EV_PACKED_SHIFT  17
+#define EV_RETIRED_SHIFT 6
+#define EV_RETIRED_MASK  0x1ffc0u
 
 /* OS events and their operands. Protections and flags are Linux's PROT_ and MAP_ values (x86-64). */
 enum ev_event {
@@ -76,6 +91,15 @@ static inline unsigned ev_operands(uint64_t word) {
     return (unsigned)(word >> 15 & 0xff);
 }
 
+/* Of packed words: loads, stores and fetches. */
+static inline uint64_t ev_packed_address(uint64_t word) {
+    return word >> EV_PACKED_SHIFT;
+}
+/* Instructions between `retired`, a full count, and this load or store. */
+static inline uint64_t ev_retired_since(uint64_t word, uint64_t retired) {
+    return ((word >> EV_RETIRED_SHIFT) - retired) & (EV_RETIRED_MASK >> EV_RETIRED_SHIFT);
+}
+
 /* Number of operands of each event kind. */
 extern const uint8_t ev_operand_count[EV_COUNT];
 
@@ -86,7 +110,9 @@ struct ev_block {
     uint32_t process; /* 1, 2, ... in order of appearance */
     uint32_t thread;  /* 0, 1, ... over all processes, in order of appearance */
     uint32_t words;
-    uint32_t reserved[13];
+    uint32_t packed;                   /* 1: the words are packed */
+    uint64_t retired_from, retired_to; /* of a packed block: what the thread had retired before it, and after */
+    uint32_t reserved[8];
     uint64_t word[EV_BLOCK_WORDS];
 };
 
@@ -101,7 +127,9 @@ struct ev_source {
     /* How much of the input is done, 0..1; negative: not known. */
     double (*progress)(const struct ev_source *);
     const char *what; /* for people: "sqlite3", "gups:bytes=1T", "trace.xz" */
-    bool want_pc;     /* set by the consumer before the first next(): loads and stores carry their PC */
+    /* Set by the consumer before the first next(): */
+    bool want_pc;     /* loads and stores carry their PC */
+    bool take_packed; /* blocks may be packed */
     int exit_status;  /* of a live program, after the end; 128 + n for signal n, as a shell says it; else 0 */
     char error[512];
     unsigned left_by_exec; /* processes of a live program that went on natively after execve: not simulated */

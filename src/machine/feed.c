@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /*
- * The inner loop: words of a block become translations, cache accesses and OS events. One source for four versions
- * (with and without data caches, with and without the checker), so that each pays only for what it does.
+ * The inner loop: words of a block become translations, cache accesses and OS events. One source for several
+ * versions (packed or plain words, with and without data caches, with and without the checker), so that each pays
+ * only for what it does.
  */
 #include "hw/cache_private.h"
 #include "machine/machine_private.h"
@@ -87,6 +88,13 @@ void machine_data(struct machine *m, uint64_t pa, unsigned type) {
     }
 }
 
+/* What a version of feed() is made for. Constants: all that depends on them is decided by the compiler. */
+struct feed_kind {
+    bool caches, check;
+    bool edge;   /* statistics begin or end somewhere in this block, so each access has to look */
+    bool packed; /* the block is */
+};
+
 /* One piece of an access that lies in one page. */
 static inline __attribute__((always_inline)) void piece(struct machine *m, struct core *c, uint64_t va,
                                                         unsigned type, bool dependent, bool caches, bool check) {
@@ -104,13 +112,23 @@ static inline __attribute__((always_inline)) void piece(struct machine *m, struc
 
 /* A load or store; one that crosses into the next page is two translations. */
 static inline __attribute__((always_inline)) void access_word(struct machine *m, struct core *c, uint64_t w,
-                                                              bool caches, bool check) {
-    uint64_t va = ev_address(w), last = va + ev_size_bytes(w) - 1;
+                                                              const struct feed_kind k) {
+    uint64_t va = k.packed ? ev_packed_address(w) : ev_address(w), last = va + ev_size_bytes(w) - 1;
     unsigned type = w & EV_STORE;
+    bool dependent = !k.packed && w & EV_DEPENDENT;
 
-    piece(m, c, va, type, w & EV_DEPENDENT, caches, check);
+    piece(m, c, va, type, dependent, k.caches, k.check);
     if (__builtin_expect((va ^ last) >> EMT_PAGE_SHIFT, 0))
-        piece(m, c, last & ~PAGE_MASK, type, w & EV_DEPENDENT, caches, check);
+        piece(m, c, last & ~PAGE_MASK, type, dependent, k.caches, k.check);
+}
+
+/* Instructions are fetched at va: looked up where that is another page than before, or was changed since. */
+static inline void fetch_word(struct machine *m, struct core *c, uint64_t va, bool check) {
+    if (c->code_page == (va & ~PAGE_MASK))
+        return;
+    c->code_page = va & ~PAGE_MASK;
+    m->fetches++;
+    piece(m, c, va, EMT_FETCH, false, false, check);
 }
 
 /* At stop_at: statistics begin, or the limit is reached. true: stop. */
@@ -138,49 +156,65 @@ static int event(struct machine *m, struct core *c, uint64_t word, const uint64_
     return err ? err : (int)n;
 }
 
-/*
- * Words until the end of the block, or until the process is gone: what its thread still had to say goes with it.
- * `edge`: the window of statistics begins or ends somewhere in this block, so each access has to look.
- */
+/* Words until the end of the block, or until the process is gone: what its thread still had to say goes with it. */
 static inline __attribute__((always_inline)) int feed(struct machine *m, struct core *c, const struct ev_block *b,
-                                                      bool caches, bool check, bool edge) {
+                                                      const struct feed_kind k) {
     const uint64_t *w = b->word, *end = b->word + b->words;
+    const uint64_t before = c->instructions - b->retired_from;
+    uint64_t retired = b->retired_from;
 
     while (w < end) {
         uint64_t word = *w++;
         unsigned kind = word & EV_KIND_MASK;
 
         if (kind <= EV_STORE) {
-            if (edge && window_edge(m))
+            if (k.packed && (k.caches || k.edge)) {
+                retired += ev_retired_since(word, retired);
+                c->instructions = before + retired;
+            }
+            if (k.edge && window_edge(m))
                 return 0;
             m->accesses++;
             m->stores += kind;
-            access_word(m, c, word, caches, check);
+            access_word(m, c, word, k);
             w += (word & EV_HAS_PC) != 0;
         } else if (kind == EV_FETCH) {
-            c->instructions += ev_instructions(word);
-            m->fetches++;
-            piece(m, c, ev_address(word), EMT_FETCH, false, false, check);
+            c->instructions += k.packed ? 0 : ev_instructions(word);
+            fetch_word(m, c, k.packed ? ev_packed_address(word) : ev_address(word), k.check);
         } else {
             int n = event(m, c, word, w, end);
             if (n < 0)
                 return n;
             w += n;
+            c->code_page = CODE_NOWHERE;
             if (!c->running || m->done)
-                return 0;
+                break;
         }
     }
+    if (k.packed)
+        c->instructions = before + b->retired_to;
     return 0;
 }
 
+#define FEED(caches, check, edge, packed) feed(m, c, b, (const struct feed_kind){caches, check, edge, packed})
+
 /* The version of feed() for this machine and block. */
 static int feed_block(struct machine *m, struct core *c, const struct ev_block *b) {
-    if (m->stop_at - m->accesses <= b->words)
-        return m->caches ? feed(m, c, b, true, m->checker != NULL, true)
-                         : feed(m, c, b, false, m->checker != NULL, true);
-    if (m->checker)
-        return m->caches ? feed(m, c, b, true, true, false) : feed(m, c, b, false, true, false);
-    return m->caches ? feed(m, c, b, true, false, false) : feed(m, c, b, false, false, false);
+    bool check = m->checker != NULL;
+
+    if (m->stop_at - m->accesses <= b->words) {
+        if (b->packed)
+            return m->caches ? FEED(true, check, true, true) : FEED(false, check, true, true);
+        return m->caches ? FEED(true, check, true, false) : FEED(false, check, true, false);
+    }
+    if (b->packed) {
+        if (check)
+            return m->caches ? FEED(true, true, false, true) : FEED(false, true, false, true);
+        return m->caches ? FEED(true, false, false, true) : FEED(false, false, false, true);
+    }
+    if (check)
+        return m->caches ? FEED(true, true, false, false) : FEED(false, true, false, false);
+    return m->caches ? FEED(true, false, false, false) : FEED(false, false, false, false);
 }
 
 int machine_dispatch(struct machine *m, uint32_t process, uint32_t thread) {
@@ -196,6 +230,7 @@ int machine_dispatch(struct machine *m, uint32_t process, uint32_t thread) {
     if (!err && m->core[core].running != p) {
         err = os_switch(p, core);
         m->core[core].running = p;
+        m->core[core].code_page = CODE_NOWHERE;
     }
     if (thread >= m->threads)
         m->threads = thread + 1;

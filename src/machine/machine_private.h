@@ -15,7 +15,10 @@ struct core {
     struct core_timing timing;
     struct os_process *running;
     uint64_t instructions;
+    uint64_t code_page; /* from which it fetched last; CODE_NOWHERE: look it up again */
 };
+
+#define CODE_NOWHERE (~0ull)
 
 /* What the last translation that took the slow path cost. */
 struct slow_path {

@@ -17,7 +17,9 @@
 
 #include "input/input.h"
 #include "input/live/launch.h"
+#include "input/live/packed.h"
 #include "input/live/ring.h"
+#include "input/pool.h"
 
 #define IDLE_MS              64 /* after waits of 1, 2, 4, ... ms in vain */
 #define BLOCKS_BETWEEN_LOOKS 256u
@@ -41,6 +43,12 @@ struct live_source {
     unsigned exec_names;
     char exec_name[EXEC_NAMES][32];
     char what[64];
+
+    /* For a reader that does not take packed blocks: the one that is being unpacked, and blocks for what comes out.
+     */
+    const struct ev_block *packed;
+    struct unpacker *unpacker;
+    struct block_pool *pool;
 };
 
 /* -- the end of processes -- */
@@ -222,7 +230,7 @@ static int end_of_input(struct live_source *l) {
     return 0;
 }
 
-static int live_next(struct ev_source *source, const struct ev_block **out) {
+static int next_packed(struct ev_source *source, const struct ev_block **out) {
     struct live_source *l = (struct live_source *)source;
     int error = l->started ? 0 : start(l);
     if (error) {
@@ -252,8 +260,36 @@ static int live_next(struct ev_source *source, const struct ev_block **out) {
     return 0;
 }
 
+/* As next_packed(), with plain words. */
+static int next_plain(struct live_source *l, const struct ev_block **out) {
+    struct ev_block *plain = block_pool_get(l->pool);
+    int more = plain ? 1 : -ENOMEM;
+    while (more > 0 && !(l->packed && unpacker_next(l->unpacker, plain))) {
+        if (l->packed)
+            ring_release(l->ring, l->packed);
+        l->packed = NULL;
+        more = next_packed(&l->source, &l->packed);
+        if (more > 0)
+            more = unpacker_begin(l->unpacker, l->packed) ? -ENOMEM : 1;
+    }
+    if (more == -ENOMEM)
+        snprintf(l->source.error, sizeof(l->source.error), "not enough memory");
+    if (more <= 0 && plain)
+        block_pool_put(l->pool, plain);
+    *out = plain;
+    return more;
+}
+
+static int live_next(struct ev_source *source, const struct ev_block **out) {
+    return source->take_packed ? next_packed(source, out) : next_plain((struct live_source *)source, out);
+}
+
 static void live_release(struct ev_source *source, const struct ev_block *b) {
-    ring_release(((struct live_source *)source)->ring, b);
+    struct live_source *l = (struct live_source *)source;
+    if (source->take_packed)
+        ring_release(l->ring, b);
+    else
+        block_pool_put(l->pool, b);
 }
 
 static double live_progress(const struct ev_source *source) {
@@ -294,6 +330,8 @@ static void live_close(struct ev_source *source) {
     live_wait(source);
     ring_unmap(l->ring);
     close(l->ring_fd);
+    unpacker_free(l->unpacker);
+    block_pool_free(l->pool);
     launch_free(&l->program);
     free(l);
 }
@@ -309,12 +347,20 @@ int live_open(struct ev_source **out, char *const argv[], const struct live_opti
         error = launch_find_qemu(&l->qemu, opt->qemu, why, bytes);
     if (!error && !realpath(l->qemu.path, l->qemu_exe))
         snprintf(l->qemu_exe, sizeof(l->qemu_exe), "%s", l->qemu.path);
+    l->unpacker = unpacker_new();
+    l->pool = block_pool_new();
+    if (!error && (!l->unpacker || !l->pool)) {
+        error = -ENOMEM;
+        snprintf(why, bytes, "not enough memory");
+    }
     if (!error) {
         error = ring_create(&l->ring, &l->ring_fd);
         if (error)
             snprintf(why, bytes, "no shared memory for the emulator: %s", strerror(-error));
     }
     if (error) {
+        unpacker_free(l->unpacker);
+        block_pool_free(l->pool);
         launch_free(&l->program);
         free(l);
         return error;

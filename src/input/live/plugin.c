@@ -2,10 +2,14 @@
 /*
  * The TCG plugin: turns what a program does into words in shared memory, and nothing else.
  *
- *      translation of a block:  its fetch words are computed once; callbacks are attached
- *      the block runs:          the fetch words are appended
- *      a load or a store:       one word is appended (two with the PC)
+ *      translation of a block:  counting and callbacks are attached
+ *      the block runs:          its instructions are counted, by QEMU's own code where that is exact
+ *      a load or a store:       one word is appended (two with the PC), with the low bits of the count
+ *      the first of a block:    ... after the page that it is fetched from, when that has changed
  *      the block is full:       it is published, and an empty one taken
+ *
+ * All that is known when a block is translated is in the callbacks' arguments: what they do for each access decides
+ * how fast a live run can be at best.
  */
 #include "input/live/plugin.h"
 
@@ -17,35 +21,18 @@
 #include "emt/types.h"
 #include "input/live/decode.h"
 #include "input/live/maps.h"
+#include "input/live/packed.h"
 #include "input/live/qemu_abi.h"
 
 #define PAGE        4096u
-#define ARENA_BYTES (1u << 20)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
-#define COUNT_MASK ((uint64_t)(EV_FETCH_MAX - 1) << 2) /* of a fetch word: instructions - 1 */
 
 EXPORTED int qemu_plugin_version = PLUGIN_ABI;
 
 struct process self;
 struct ev_block *open_block[VCPUS_MAX];
-struct fetching fetching[VCPUS_MAX];
+struct progress progress[VCPUS_MAX];
 __thread unsigned calling_vcpu;
-
-/* What runs when a translated block runs, for blocks of more than one word. */
-struct block_words {
-    uint32_t words;
-    uint64_t rep; /* address of the repeated string instruction it ends with, 0: none */
-    uint64_t word[];
-};
-
-/* Memory of the block_words; thrown away with QEMU's translations. Translation is under a lock of QEMU's. */
-struct arena {
-    struct arena *older;
-    size_t used;
-    char bytes[ARENA_BYTES];
-};
-static struct arena *arena;
 
 /* -- blocks -- */
 
@@ -71,22 +58,18 @@ static struct ev_block *next_block(struct vcpu *v) {
     return scratch_of(v);
 }
 
-/* No fetch word of the block may be raised any more; what is pending goes with the last one, if it fits there. */
-static void settle_fetches(struct fetching *f) {
-    if (f->last != &f->none && (*f->last & COUNT_MASK) + f->pending <= f->limit) {
-        *f->last += f->pending;
-        f->pending = 0;
-    }
-    f->last = &f->none;
+/* An empty block for a thread that goes on where it is. */
+static void open_next(unsigned vcpu) {
+    open_block[vcpu] = next_block(self.vcpu[vcpu]);
+    open_block[vcpu]->retired_from = progress[vcpu].retired >> EV_RETIRED_SHIFT;
 }
 
 void vcpu_publish(unsigned vcpu) {
     struct vcpu *v = self.vcpu[vcpu];
     pthread_mutex_lock(&v->lock);
     struct ev_block *b = open_block[vcpu];
-    settle_fetches(&fetching[vcpu]);
     if (b == v->scratch) {
-        open_block[vcpu] = next_block(v);
+        open_next(vcpu);
     } else {
         struct ring_slot *slot = ring_slot_of(self.ring, b);
         uint32_t first = slot->first;
@@ -94,8 +77,9 @@ void vcpu_publish(unsigned vcpu) {
             memmove(b->word, b->word + first, (b->words - first) * sizeof(b->word[0]));
             slot->first = 0;
             b->words -= first;
+            b->retired_to = progress[vcpu].retired >> EV_RETIRED_SHIFT;
             ring_publish(self.ring, b);
-            open_block[vcpu] = next_block(v);
+            open_next(vcpu);
         }
     }
     pthread_mutex_unlock(&v->lock);
@@ -113,6 +97,8 @@ static void publish_copy(unsigned vcpu) {
         if (copy) {
             memcpy(copy->word, b->word + first, (words - first) * sizeof(b->word[0]));
             copy->words = words - first;
+            copy->retired_from = b->retired_from;
+            copy->retired_to = b->retired_from = packed_retired(copy); /* the thread counts on meanwhile */
             slot->first = words;
             ring_publish(self.ring, copy);
         }
@@ -135,7 +121,17 @@ void emit(unsigned vcpu, enum ev_event event, const uint64_t *operands) {
     for (uint32_t i = 0; i < count; i++)
         b->word[n++] = operands[i];
     set_words(b, n);
+    progress[vcpu].page = 0; /* a flush may follow: the page is fetched from anew */
     if (n >= BLOCK_FULL_WORDS)
+        vcpu_publish(vcpu);
+}
+
+static void emit_store(unsigned vcpu, uint64_t va, unsigned log2_bytes) {
+    struct ev_block *b = open_block[vcpu];
+    b->word[b->words] =
+        va << EV_PACKED_SHIFT | (progress[vcpu].retired & EV_RETIRED_MASK) | log2_bytes << EV_SIZE_SHIFT | EV_STORE;
+    set_words(b, b->words + 1);
+    if (b->words >= BLOCK_FULL_WORDS)
         vcpu_publish(vcpu);
 }
 
@@ -145,18 +141,22 @@ static __attribute__((noinline, cold)) void block_full(unsigned vcpu) {
     vcpu_publish(vcpu);
 }
 
-static inline __attribute__((always_inline)) void append_access(unsigned vcpu, uint32_t info, uint64_t va,
-                                                                bool with_pc, uint64_t pc) {
+static inline void count_retired(unsigned vcpu, uint64_t instructions) {
+    progress[vcpu].retired += instructions << EV_RETIRED_SHIFT;
+}
+
+/* The code that runs is in another page than before. */
+static __attribute__((noinline)) void new_page(unsigned vcpu, uint64_t page) {
+    struct ev_block *b = open_block[vcpu];
+    progress[vcpu].page = page;
+    b->word[b->words] = page << EV_PACKED_SHIFT | EV_FETCH;
+    set_words(b, b->words + 1); /* the access that follows looks whether it is full now */
+}
+
+static inline __attribute__((always_inline)) void append(unsigned vcpu, uint64_t word, bool with_pc, uint64_t pc) {
     struct ev_block *b = open_block[vcpu];
     uint32_t n = b->words;
-    uint64_t word = va << EV_ADDRESS_SHIFT | (uint64_t)(info >> INFO_SIZE_SHIFT & INFO_SIZE_MASK) << EV_SIZE_SHIFT |
-                    (info >> INFO_WRITE_SHIFT & 1) | (with_pc ? EV_HAS_PC : 0);
-    if (UNLIKELY((info & (INFO_READ | INFO_WRITE)) == (INFO_READ | INFO_WRITE))) {
-        b->word[n++] = word & ~(uint64_t)EV_STORE; /* read, then written */
-        if (with_pc)
-            b->word[n++] = pc;
-    }
-    b->word[n++] = word;
+    b->word[n++] = word | (progress[vcpu].retired & EV_RETIRED_MASK) | (with_pc ? EV_HAS_PC : 0);
     if (with_pc)
         b->word[n++] = pc;
     set_words(b, n);
@@ -164,86 +164,80 @@ static inline __attribute__((always_inline)) void append_access(unsigned vcpu, u
         block_full(vcpu);
 }
 
+/* `info` of one load or one store, and its address, as a word. */
+static inline __attribute__((always_inline)) uint64_t access_word(uint32_t info, uint64_t va) {
+    return va << EV_PACKED_SHIFT | (info >> (INFO_SIZE_SHIFT - EV_SIZE_SHIFT) & INFO_SIZE_MASK << EV_SIZE_SHIFT) |
+           info >> INFO_WRITE_SHIFT;
+}
+
+/* The argument of the callbacks below: the page of the instruction's first byte, and, in its low bits, how many
+   instructions are to be counted. */
+static inline __attribute__((always_inline)) void begin(unsigned vcpu, void *udata, bool count) {
+    uint64_t page = (uint64_t)(uintptr_t)udata;
+    if (count) {
+        count_retired(vcpu, page & (PAGE - 1));
+        page &= ~(uint64_t)(PAGE - 1);
+    }
+    if (UNLIKELY(progress[vcpu].page != page))
+        new_page(vcpu, page);
+}
+
+/* One thread: its number is 0, and QEMU's code counts. */
 static void on_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
+    (void)vcpu;
     (void)udata;
-    append_access(vcpu, info, va, false, 0);
+    append(0, access_word(info, va), false, 0);
+}
+
+static void on_first_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
+    (void)vcpu;
+    begin(0, udata, false);
+    append(0, access_word(info, va), false, 0);
+}
+
+/* Any number of threads. */
+static void on_thread_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
+    (void)udata;
+    append(vcpu, access_word(info, va), false, 0);
+}
+
+static void on_thread_first_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
+    begin(vcpu, udata, true);
+    append(vcpu, access_word(info, va), false, 0);
+}
+
+/* An instruction that may read and write in one step. */
+static void on_atomic(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
+    begin(vcpu, udata, true);
+    if ((info & (INFO_READ | INFO_WRITE)) == (INFO_READ | INFO_WRITE))
+        append(vcpu, access_word(info & ~INFO_WRITE, va), false, 0);
+    append(vcpu, access_word(info, va), false, 0);
 }
 
 static void on_access_with_pc(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
-    append_access(vcpu, info, va, true, (uint64_t)(uintptr_t)udata);
+    uint64_t pc = (uint64_t)(uintptr_t)udata;
+    begin(vcpu, (void *)(uintptr_t)(pc & ~(uint64_t)(PAGE - 1)), false);
+    if ((info & (INFO_READ | INFO_WRITE)) == (INFO_READ | INFO_WRITE))
+        append(vcpu, access_word(info & ~INFO_WRITE, va), true, pc);
+    append(vcpu, access_word(info, va), true, pc);
 }
 
-/* A new fetch word, or several when more instructions are pending than one can tell. */
-static __attribute__((noinline)) void new_fetch(unsigned vcpu, uint64_t word) {
-    struct fetching *f = &fetching[vcpu];
-    struct ev_block *b = open_block[vcpu];
-    uint64_t instructions = ((word & COUNT_MASK) + f->pending) / 4 + 1;
-    f->pending = 0;
-    for (;;) {
-        uint64_t told = instructions < EV_FETCH_MAX ? instructions : EV_FETCH_MAX;
-        uint32_t n = b->words;
-        b->word[n] = (word & ~COUNT_MASK) | (told - 1) << 2;
-        f->last = &b->word[n];
-        set_words(b, n + 1);
-        instructions -= told;
-        if (instructions == 0)
-            return;
-        if (n + 1 >= BLOCK_FULL_WORDS) {
-            vcpu_publish(vcpu);
-            b = open_block[vcpu];
-        }
-    }
-}
-
-/* One fetch word: raises the last one where that says the same. */
-static inline __attribute__((always_inline)) bool append_fetch(unsigned vcpu, uint64_t word) {
-    struct fetching *f = &fetching[vcpu];
-    uint64_t before = *f->last, count = (before & COUNT_MASK) + (word & COUNT_MASK) + f->pending + 4;
-    if ((before ^ word) >> (EV_ADDRESS_SHIFT + EMT_PAGE_SHIFT) == 0 && count <= f->limit) {
-        *f->last = (before & ~COUNT_MASK) | count;
-        f->pending = 0;
-        return false;
-    }
-    new_fetch(vcpu, word);
-    return true;
-}
-
-/*
- * The block's only fetch word, and its first access, in one call instead of two: half of all blocks or more. Only
- * for an instruction that surely makes one access.
- */
-static void on_block_and_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
-    append_fetch(vcpu, (uint64_t)(uintptr_t)udata);
-    append_access(vcpu, info, va, false, 0);
-}
-
-/* The usual block: one fetch word, which is the callback's argument itself. */
-static void on_block_of_one_word(unsigned vcpu, void *udata) {
-    if (append_fetch(vcpu, (uint64_t)(uintptr_t)udata) && UNLIKELY(open_block[vcpu]->words >= BLOCK_FULL_WORDS))
-        block_full(vcpu);
-}
-
+/* `udata`: how many instructions the block has. */
 static void on_block(unsigned vcpu, void *udata) {
-    const struct block_words *w = udata;
-    struct ev_block *b = open_block[vcpu];
-    uint32_t n = b->words;
-    for (uint32_t i = 0; i < w->words; i++)
-        b->word[n + i] = w->word[i];
-    set_words(b, n + w->words);
-    if (UNLIKELY(n + w->words >= BLOCK_FULL_WORDS))
-        block_full(vcpu);
+    count_retired(vcpu, (uint64_t)(uintptr_t)udata);
 }
 
-/* A block that ends with a repeated string instruction: its next rounds are not instructions of their own. */
+/* A block that ends with a repeated string instruction, at this address: its next rounds are not instructions of
+   their own. The address is in the bits above the number of instructions. */
 static void on_block_before_rounds(unsigned vcpu, void *udata) {
-    self.vcpu[vcpu]->last_rep = ((const struct block_words *)udata)->rep;
-    on_block(vcpu, udata);
+    uint64_t rep = (uint64_t)(uintptr_t)udata;
+    self.vcpu[vcpu]->last_rep = rep / PAGE;
+    count_retired(vcpu, rep % PAGE);
 }
 
 /* A block that is just one: QEMU 7.2 runs it once a round. */
 static void on_round(unsigned vcpu, void *udata) {
-    const struct block_words *w = udata;
-    if (self.vcpu[vcpu]->last_rep != w->rep)
+    if (self.vcpu[vcpu]->last_rep != (uint64_t)(uintptr_t)udata / PAGE)
         on_block_before_rounds(vcpu, udata);
 }
 
@@ -266,9 +260,7 @@ static void emit_file_in_memory(unsigned vcpu, const struct image_file *f) {
             EMIT(vcpu, EV_MMAP, file_end, end - file_end, (uint64_t)s->prot, private | fixed | anonymous, 0, 0);
         if (s->file_bytes > 0 && s->memory_bytes > s->file_bytes && data_end % PAGE != 0) {
             /* the loader clears the rest of the last page of the file */
-            struct ev_block *b = open_block[vcpu];
-            b->word[b->words] = ev_store(data_end & ~(uint64_t)7, 3);
-            set_words(b, b->words + 1);
+            emit_store(vcpu, data_end & ~(uint64_t)7, 3);
         }
     }
 }
@@ -285,14 +277,9 @@ static void emit_image(unsigned vcpu, const struct image *image) {
     if (image->stack_end == 0)
         return;
     EMIT(vcpu, EV_STACK, image->stack_low, image->stack_end);
-    for (uint64_t page = image->stack_end - PAGE; page >= image->stack_low; page -= PAGE) {
-        /* arguments, environment and auxiliary vector, which the kernel writes */
-        struct ev_block *b = open_block[vcpu];
-        b->word[b->words] = ev_store(page, 3);
-        set_words(b, b->words + 1);
-        if (b->words >= BLOCK_FULL_WORDS)
-            vcpu_publish(vcpu);
-    }
+    /* arguments, environment and auxiliary vector, which the kernel writes */
+    for (uint64_t page = image->stack_end - PAGE; page >= image->stack_low; page -= PAGE)
+        emit_store(vcpu, page, 3);
 }
 
 static void start(struct qemu_plugin_tb *tb) {
@@ -307,33 +294,6 @@ static void start(struct qemu_plugin_tb *tb) {
 }
 
 /* -- translation -- */
-
-static struct block_words *arena_take(uint32_t words) {
-    size_t bytes = sizeof(struct block_words) + words * sizeof(uint64_t);
-    if (!arena || arena->used + bytes > ARENA_BYTES) {
-        struct arena *a = malloc(sizeof(*a));
-        if (!a) {
-            fprintf(stderr, "emt: no memory for the translation of the program\n");
-            abort();
-        }
-        a->older = arena;
-        a->used = 0;
-        arena = a;
-    }
-    struct block_words *w = (struct block_words *)(arena->bytes + arena->used);
-    arena->used += bytes;
-    return w;
-}
-
-/* QEMU threw all translations away, with every thread stopped. */
-static void on_flush(uint64_t id) {
-    (void)id;
-    while (arena) {
-        struct arena *older = arena->older;
-        free(arena);
-        arena = older;
-    }
-}
 
 static bool is_repeated_string(const struct qemu_plugin_insn *insn) {
     const uint8_t *byte = qemu_plugin_insn_haddr(insn);
@@ -351,102 +311,99 @@ static bool is_repeated_string(const struct qemu_plugin_insn *insn) {
     return false;
 }
 
-/* The fetch words of a block: one for each run of instructions in one page. */
-static uint32_t fetch_words(const struct qemu_plugin_tb *tb, size_t instructions, uint64_t *word) {
-    uint32_t words = 0, count = 0;
-    uint64_t first = 0;
-    for (size_t i = 0; i < instructions; i++) {
-        uint64_t pc = qemu_plugin_insn_vaddr(qemu_plugin_tb_get_insn(tb, i));
-        if (count == EV_FETCH_MAX || (count > 0 && (pc ^ first) / PAGE != 0)) {
-            word[words++] = ev_fetch(first, count);
-            count = 0;
-        }
-        if (count++ == 0)
-            first = pc;
+/* With the lock prefix, or xchg: only these read and write in one step. */
+static bool is_atomic(const struct qemu_plugin_insn *insn) {
+    const uint8_t *byte = qemu_plugin_insn_haddr(insn);
+    size_t bytes = qemu_plugin_insn_size(insn), i = 0;
+    if (!byte)
+        return true;
+    for (; i < bytes; i++) {
+        if (byte[i] == 0xf0)
+            return true;
+        bool prefix = (byte[i] & 0xfe) == 0x66 || (byte[i] & 0xe7) == 0x26 || (byte[i] & 0xfe) == 0x64 ||
+                      (byte[i] & 0xf0) == 0x40 || (byte[i] & 0xfe) == 0xf2;
+        if (!prefix)
+            break;
     }
-    if (count > 0)
-        word[words++] = ev_fetch(first, count);
-    return words;
+    return i < bytes && (byte[i] & 0xfe) == 0x86;
+}
+
+static enum decode_accesses accesses_of(const struct qemu_plugin_insn *insn) {
+    const uint8_t *byte = qemu_plugin_insn_haddr(insn);
+    return byte ? decode_accesses(byte, qemu_plugin_insn_size(insn)) : DECODE_UNKNOWN;
+}
+
+static uint64_t page_of(const struct qemu_plugin_insn *insn) {
+    return qemu_plugin_insn_vaddr(insn) & ~(uint64_t)(PAGE - 1);
 }
 
 /*
- * The instruction with which the fetch word can be appended: the first that touches memory, if just once. *none: no
- * instruction touches memory at all.
+ * The instruction whose access can count the block's instructions as well: the first that touches memory, if just
+ * once, and not as one of a string. NULL: none.
  */
-static struct qemu_plugin_insn *sole_first_access(const struct qemu_plugin_tb *tb, size_t instructions,
-                                                  bool *none) {
-    *none = false;
+static struct qemu_plugin_insn *sole_first_access(const struct qemu_plugin_tb *tb, size_t instructions) {
     for (size_t i = 0; i < instructions; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        const uint8_t *byte = qemu_plugin_insn_haddr(insn);
-        enum decode_accesses n = byte ? decode_accesses(byte, qemu_plugin_insn_size(insn)) : DECODE_UNKNOWN;
+        enum decode_accesses n = accesses_of(insn);
         if (n != DECODE_NONE)
             return n == DECODE_ONE ? insn : NULL;
     }
-    *none = true;
     return NULL;
 }
 
-/* Let QEMU itself count the block's instructions, where that is exact. */
-static bool count_inline(struct qemu_plugin_tb *tb, size_t instructions) {
+/* Attaches the counting of the block's instructions, unless the callback of the access that is returned does it. */
+static const struct qemu_plugin_insn *attach_count(struct qemu_plugin_tb *tb, size_t instructions, bool threads) {
+    const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, instructions - 1);
+    if (is_repeated_string(last)) {
+        uint64_t udata = qemu_plugin_insn_vaddr(last) * PAGE + instructions;
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, instructions == 1 ? on_round : on_block_before_rounds,
+                                             PLUGIN_NO_REGISTERS, (void *)(uintptr_t)udata);
+        return NULL;
+    }
 #if PLUGIN_ABI < 2
-    if (!atomic_load(&self.parallel)) {
-        qemu_plugin_register_vcpu_tb_exec_inline(tb, PLUGIN_INLINE_ADD_U64, &fetching[0].pending, 4 * instructions);
-        return true;
+    if (!threads) {
+        qemu_plugin_register_vcpu_tb_exec_inline(tb, PLUGIN_INLINE_ADD_U64, &progress[0].retired,
+                                                 instructions << EV_RETIRED_SHIFT);
+        return NULL;
     }
 #else
-    (void)tb;
-    (void)instructions;
+    (void)threads;
 #endif
-    return false;
+    const struct qemu_plugin_insn *counts = self.ring->want_pc ? NULL : sole_first_access(tb, instructions);
+    if (!counts)
+        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block, PLUGIN_NO_REGISTERS, (void *)(uintptr_t)instructions);
+    return counts;
 }
 
-/* A block that is one fetch word. Returns the instruction whose access has its callback already, or NULL. */
-static struct qemu_plugin_insn *attach_one_word(struct qemu_plugin_tb *tb, size_t instructions, uint64_t word) {
-    bool no_access;
-    struct qemu_plugin_insn *insn = sole_first_access(tb, instructions, &no_access);
-    void *udata = (void *)(uintptr_t)word;
-    if (insn && !self.ring->want_pc)
-        qemu_plugin_register_vcpu_mem_cb(insn, on_block_and_access, PLUGIN_NO_REGISTERS, PLUGIN_LOADS_AND_STORES,
-                                         udata);
-    else if (!no_access || !count_inline(tb, instructions))
-        qemu_plugin_register_vcpu_tb_exec_cb(tb, on_block_of_one_word, PLUGIN_NO_REGISTERS, udata);
-    return self.ring->want_pc ? NULL : insn;
-}
-
-/* Attaches the fetch words; returns the instruction whose access has its callback already, or NULL. */
-static struct qemu_plugin_insn *attach_to_block(struct qemu_plugin_tb *tb, size_t instructions) {
-    uint64_t word[ITEM_WORDS_MAX];
-    uint32_t words = fetch_words(tb, instructions, word);
-    const struct qemu_plugin_insn *last = qemu_plugin_tb_get_insn(tb, instructions - 1);
-    bool rep = is_repeated_string(last);
-    if (words == 1 && !rep)
-        return attach_one_word(tb, instructions, word[0]);
-    struct block_words *w = arena_take(words);
-    w->words = words;
-    w->rep = rep ? qemu_plugin_insn_vaddr(last) : 0;
-    memcpy(w->word, word, words * sizeof(word[0]));
-    on_block_fn run = !rep ? on_block : instructions == 1 ? on_round : on_block_before_rounds;
-    qemu_plugin_register_vcpu_tb_exec_cb(tb, run, PLUGIN_NO_REGISTERS, w);
-    return NULL;
-}
-
+/* Attaches a callback to each instruction that may touch memory. */
 static void on_translation(uint64_t id, struct qemu_plugin_tb *tb) {
     (void)id;
     size_t instructions = qemu_plugin_tb_n_insns(tb);
-    if (instructions == 0 || atomic_load(&self.silent) || atomic_load(&self.ring->detached))
+    if (instructions == 0 || instructions >= PAGE || atomic_load(&self.silent) || atomic_load(&self.ring->detached))
         return;
     if (!self.started)
         start(tb);
-    const struct qemu_plugin_insn *done = attach_to_block(tb, instructions);
+    bool threads = PLUGIN_ABI >= 2 || atomic_load(&self.parallel);
+    const struct qemu_plugin_insn *counts = attach_count(tb, instructions, threads);
+    uint64_t page = 0; /* that surely has been told of when the next instruction runs; 0: none */
     for (size_t i = 0; i < instructions; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        if (insn == done)
-            continue;
-        on_access_fn access = self.ring->want_pc ? on_access_with_pc : on_access;
-        void *pc = (void *)(uintptr_t)qemu_plugin_insn_vaddr(insn);
+        uint64_t udata = page_of(insn);
+        bool first = page != udata;
+        on_access_fn access = threads ? on_thread_access : on_access;
+        if (self.ring->want_pc) {
+            access = on_access_with_pc;
+            udata = qemu_plugin_insn_vaddr(insn);
+        } else if (is_atomic(insn)) {
+            access = on_atomic;
+        } else if (first) {
+            access = threads ? on_thread_first_access : on_first_access;
+            udata += insn == counts ? instructions : 0;
+            if (accesses_of(insn) == DECODE_ONE)
+                page = page_of(insn);
+        }
         qemu_plugin_register_vcpu_mem_cb(insn, access, PLUGIN_NO_REGISTERS, PLUGIN_LOADS_AND_STORES,
-                                         self.ring->want_pc ? pc : NULL);
+                                         (void *)(uintptr_t)udata);
     }
 }
 
@@ -469,16 +426,12 @@ static void on_vcpu_start(uint64_t id, unsigned vcpu) {
     bool first = self.vcpus == 0;
     v->thread = ring_thread_number(self.ring);
     v->last_rep = 0;
-    /* A second thread may publish the words of the first one: none of them is raised any more. */
     if (!first)
         atomic_store(&self.parallel, true);
-    for (unsigned i = 0; !first && i < self.vcpus; i++)
-        fetching[i].limit = 0;
-    fetching[vcpu].last = &fetching[vcpu].none;
-    fetching[vcpu].limit = first ? COUNT_MASK : 0;
-    open_block[vcpu] = next_block(v);
-    v->live = true;
+    progress[vcpu] = (struct progress){0};
     self.vcpu[vcpu] = v;
+    open_next(vcpu);
+    v->live = true;
     if (vcpu >= self.vcpus)
         self.vcpus = vcpu + 1;
     atomic_fetch_add(&self.live_vcpus, 1);
@@ -517,7 +470,8 @@ void process_is_child(unsigned vcpu, struct ring_process *entry) {
         self.vcpu[vcpu]->thread = entry->thread;
     else
         atomic_store(&self.silent, true);
-    open_block[vcpu] = next_block(self.vcpu[vcpu]);
+    progress[vcpu].page = 0;
+    open_next(vcpu);
 }
 
 /* The process ends by itself. QEMU has taken the callbacks out of all threads before. */
@@ -572,7 +526,6 @@ EXPORTED int qemu_plugin_install(uint64_t id, const void *info, int argc, char *
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translation);
     qemu_plugin_register_vcpu_syscall_cb(id, on_call);
     qemu_plugin_register_vcpu_syscall_ret_cb(id, on_return);
-    qemu_plugin_register_flush_cb(id, on_flush);
     qemu_plugin_register_atexit_cb(id, on_exit_of_process, NULL);
     atomic_store(&self.ring->installed, 1);
     return 0;

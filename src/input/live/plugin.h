@@ -12,8 +12,8 @@
 #define VCPUS_MAX 65536u
 
 /*
- * Behind this many words a block counts as full. What one callback appends (the fetch words of the longest
- * translated block, an event with its operands) fits in the rest, so that nothing is cut in two.
+ * Behind this many words a block counts as full. What one callback appends (an event with its
+ * operands, a page, a load and a store) fits in the rest, so that nothing is cut in two.
  */
 #define ITEM_WORDS_MAX   64u
 #define BLOCK_FULL_WORDS (EV_BLOCK_WORDS - ITEM_WORDS_MAX)
@@ -60,18 +60,12 @@ struct process {
 };
 extern struct process self;
 
-/*
- * Blocks of instructions that run one after the other in one page are put together: the thread's last fetch word is
- * raised, up to 32 instructions, instead of a new one being appended. Not in a program of several threads, whose
- * words may be published by another thread at any moment. One cache line for each thread.
- */
-struct fetching {
-    _Alignas(64) uint64_t *last; /* the fetch word that may be raised; &none: there is no such */
-    uint64_t limit;              /* what its count may become, in place; 0: nothing is put together */
-    uint64_t pending;            /* instructions of blocks without any access since, in place */
-    uint64_t none;
+/* How far a thread has come. One line of the host's cache for each. */
+struct progress {
+    _Alignas(64) uint64_t retired; /* instructions, in place for EV_RETIRED_MASK */
+    uint64_t page;                 /* that the words so far say it is fetched from; 0: not told */
 };
-extern struct fetching fetching[VCPUS_MAX];
+extern struct progress progress[VCPUS_MAX];
 
 /* The block that each thread fills. Written only when it is exchanged: the threads share these lines at no cost. */
 extern struct ev_block *open_block[VCPUS_MAX];

@@ -29,7 +29,6 @@ typedef void (*on_vcpu_fn)(uint64_t id, unsigned vcpu);
 typedef void (*on_call_fn)(uint64_t id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,
                            uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8);
 typedef void (*on_return_fn)(uint64_t id, unsigned vcpu, int64_t number, int64_t result);
-typedef void (*on_flush_fn)(uint64_t id);
 typedef void (*on_exit_fn)(uint64_t id, void *udata);
 
 enum { PLUGIN_NO_REGISTERS = 0 };         /* the callback touches no guest register */
@@ -40,7 +39,6 @@ void qemu_plugin_register_vcpu_init_cb(uint64_t id, on_vcpu_fn);
 void qemu_plugin_register_vcpu_exit_cb(uint64_t id, on_vcpu_fn);
 void qemu_plugin_register_vcpu_syscall_cb(uint64_t id, on_call_fn);
 void qemu_plugin_register_vcpu_syscall_ret_cb(uint64_t id, on_return_fn);
-void qemu_plugin_register_flush_cb(uint64_t id, on_flush_fn);
 void qemu_plugin_register_atexit_cb(uint64_t id, on_exit_fn, void *udata);
 
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *, on_block_fn, int registers, void *udata);

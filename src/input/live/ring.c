@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "input/live/packed.h"
+
 #define PRODUCER_WAIT_MS 100
 
 static long futex(_Atomic uint32_t *word, int operation, uint32_t value, const struct timespec *timeout) {
@@ -143,6 +145,8 @@ struct ev_block *ring_take(struct ring *r, const struct ring_process *p, uint32_
     b->process = p->number;
     b->thread = thread;
     b->words = 0;
+    b->packed = 1;
+    b->retired_from = b->retired_to = 0;
     atomic_store(&slot->state, RING_WRITING);
     r->free_count--;
     unlock(r);
@@ -302,6 +306,7 @@ void ring_recover(struct ring *r, const struct ring_process *p, bool publish) {
         if (publish && b->words <= EV_BLOCK_WORDS && first < b->words) {
             memmove(b->word, b->word + first, (b->words - first) * sizeof(b->word[0]));
             b->words -= first;
+            b->retired_to = packed_retired(b);
             append_published(r, i);
         } else {
             atomic_store(&slot->state, RING_FREE);
