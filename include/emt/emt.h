@@ -64,6 +64,9 @@ EMT_API int emt_exit(struct emt *emt, uint32_t process);
  */
 EMT_API int emt_access(struct emt *emt, uint32_t process, uint32_t thread, uint64_t va, unsigned bytes,
                        enum emt_kind kind, struct emt_answer *answer);
+/* The PC of the loads and stores that emt_access() is called for from now on; 0: not known. Only a machine with a
+ * predictor (mmu.predictor) looks at it. */
+EMT_API void emt_pc(struct emt *emt, uint64_t pc);
 /* The thread's core retired so many instructions: the time of background work and of user cycles. */
 EMT_API int emt_retire(struct emt *emt, uint32_t thread, uint64_t instructions);
 

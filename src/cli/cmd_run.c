@@ -234,6 +234,8 @@ static int simulate(struct run *r) {
     if (!source)
         return CLI_USAGE;
     r->session.source = source;
+    for (unsigned i = 0; i < r->session.machines; i++)
+        source->want_pc |= machine_wants_pc(r->session.machine[i]);
     r->session.threads = r->opt.threads;
     r->session.limit = r->opt.limit ? r->opt.limit + r->opt.skip : 0;
     r->session.quiet = r->opt.quiet;

@@ -75,6 +75,11 @@ static int add_tlb(struct mmu *m, unsigned i) {
     return err;
 }
 
+static int add_spot(struct mmu *m) {
+    m->spot = calloc(1, sizeof(*m->spot));
+    return m->spot ? spot_init(m->spot, &m->cfg->spot) : -ENOMEM;
+}
+
 int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const struct emt_arch *arch,
             struct emt_host *host, struct mmu_shared *shared, struct cache_core *caches) {
     *out = NULL;
@@ -101,6 +106,8 @@ int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const
     if (!err)
         err = mmu_caches_init(m);
     mmu_walk_init(m);
+    if (!err && cfg->predictor == CFG_SPOT)
+        err = add_spot(m);
     if (err) {
         mmu_free(m);
         return err;
@@ -119,6 +126,9 @@ void mmu_free(struct mmu *m) {
         tlb_fini(&m->l2[i]);
     }
     mmu_caches_fini(m);
+    if (m->spot)
+        spot_fini(m->spot);
+    free(m->spot);
     if (m->shared && m->shared->core[m->core] == m)
         m->shared->core[m->core] = NULL;
     free(m);
@@ -229,11 +239,38 @@ static void no_fill(struct mmu *m, enum mmu_kind kind) {
             m->level[level][kind].tlb[0]->misses++;
 }
 
+/*
+ * The predictor was asked before the walk and hears its result after it; asked now it says the same. A page fault
+ * ends the speculation by itself: the exception empties the pipeline and pays for that.
+ */
+static void verify_guess(struct mmu *m, uint64_t va, unsigned type, const struct emt_walk *w,
+                         struct mmu_translation *out) {
+    uint64_t pa;
+    const bool guessed = m->pc && spot_guess(m->spot, m->pc, va, type == EMT_STORE, &pa);
+
+    if (!guessed) {
+        m->stats.guess_none++;
+    } else if (w->fault) {
+        m->stats.guess_fault++;
+    } else if (pa == w->pa + (va - w->va)) {
+        m->stats.guess_right++;
+        m->stats.hidden_cycles += out->cycles;
+        out->cycles = 0;
+    } else {
+        m->stats.guess_wrong++;
+        out->flush_cycles = m->cfg->spot.flush_cycles;
+    }
+    if (!w->fault && m->pc)
+        spot_learn(m->spot, m->pc, w);
+}
+
 static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
     struct emt_walk w = {0};
     enum mmu_kind kind = mmu_kind_of(type);
     out->cycles = mmu_walk(m, va, type, &w);
     out->walked = true;
+    if (m->spot && kind == MMU_DATA)
+        verify_guess(m, va, type, &w, out);
     if (w.fault) {
         out->fault = w.code | MMU_FAULT;
         no_fill(m, kind);
@@ -275,7 +312,7 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
 
 void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
     if (mmu_translate_fast(m, va, type, &out->pa)) {
-        out->fault = out->cycles = 0;
+        out->fault = out->cycles = out->flush_cycles = 0;
         out->walked = false;
         return;
     }

@@ -20,6 +20,10 @@ struct mmu_stats {
     uint64_t walk_refs_served[4]; /* by L1, L2, LLC, memory; all in [3] without data caches */
     uint64_t tlb_cycles;          /* hits in level 2 */
     uint64_t mmu_cache_hits[CFG_MMU_CACHES], mmu_cache_misses[CFG_MMU_CACHES]; /* by place, see mmu_cache_info() */
+    /* Walks of loads and stores with a predictor: guessed right, wrong, not guessed, and guessed for what turned
+       out to be a page fault. */
+    uint64_t guess_right, guess_wrong, guess_none, guess_fault;
+    uint64_t hidden_cycles;                        /* of walks behind right guesses */
     uint64_t handler_instructions, handler_writes; /* of a software-managed TLB's miss handler */
     uint64_t invalidations, flushes;
     struct hw_histogram walk_latency;
@@ -27,9 +31,10 @@ struct mmu_stats {
 
 /* What a translation gives. */
 struct mmu_translation {
-    uint64_t pa;     /* of the very byte asked for */
-    uint32_t fault;  /* 0, or EMT_PF_ code | MMU_FAULT */
-    uint32_t cycles; /* beyond a first-level hit */
+    uint64_t pa;           /* of the very byte asked for */
+    uint32_t fault;        /* 0, or EMT_PF_ code | MMU_FAULT */
+    uint32_t cycles;       /* beyond a first-level hit */
+    uint32_t flush_cycles; /* of the pipeline, after a wrong guess; nothing hides them */
     bool walked;
 };
 #define MMU_FAULT 0x80000000u

@@ -8,6 +8,7 @@
 
 #include "hw/mmu.h"
 #include "hw/mmu_cache.h"
+#include "hw/spot.h"
 #include "hw/tlb.h"
 
 #define MMU_HINTS       256 /* by 4 KiB page */
@@ -41,6 +42,9 @@ struct mmu {
     bool has_caches;                  /* one of them has entries */
     uint32_t lookup_cycles;           /* of those that are looked up at once, before the first read */
     struct emt_port port;             /* how this machine walks */
+
+    struct spot *spot; /* NULL: nobody guesses */
+    uint64_t pc;       /* of the access that mmu_translate() is asked for; 0: not known. Only predictors look */
 
     unsigned core;
     uint16_t asid;

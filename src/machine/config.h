@@ -59,6 +59,17 @@ struct cfg_cache {
     bool shared; /* between cores */
 };
 
+/* mmu.predictor: who guesses a translation that no TLB has. hw/spot.h */
+enum cfg_predictor { CFG_NO_PREDICTOR, CFG_SPOT };
+
+/* mmu.spot.* */
+struct cfg_spot {
+    uint32_t entries, ways;         /* ways 0: fully associative */
+    uint32_t max, initial, predict; /* confidence: its highest value, that of a new entry, the least that guesses */
+    uint32_t flush_cycles;          /* of a wrong guess, beyond the walk */
+    bool contiguous_only;           /* fill from pages that are marked contiguous */
+};
+
 enum cfg_thp { CFG_THP_NEVER, CFG_THP_MADVISE, CFG_THP_ALWAYS };
 
 /* os.cost.NAME: instructions of one OS routine, table accesses not included. The list is in os/costs.h. */
@@ -79,6 +90,9 @@ struct emt_config {
        miss and for each read or write of a table. */
     bool software_tlb;
     uint32_t software_tlb_cycles, software_tlb_instructions, software_tlb_ref_instructions;
+
+    enum cfg_predictor predictor; /* mmu.predictor */
+    struct cfg_spot spot;
 
     struct {
         uint32_t count;

@@ -12,6 +12,7 @@
 
 struct emt {
     struct machine *machine;
+    uint64_t pc;
     char error[512];
 };
 
@@ -133,12 +134,13 @@ static double os_cycles(const struct machine *m) {
 }
 
 /* The part of an access that lies in one page; the first-level hit needs no more than the inline path. */
-static int access_piece(struct machine *m, uint64_t va, enum emt_kind kind, uint64_t *pa,
+static int access_piece(struct machine *m, uint64_t pc, uint64_t va, enum emt_kind kind, uint64_t *pa,
                         struct emt_answer *answer) {
     struct core *c = &m->core[m->current];
 
     if (mmu_translate_fast(c->mmu, va, kind, pa))
         return 0;
+    c->mmu->pc = pc;
     double before = os_cycles(m);
     int err = machine_slow(m, c, va, kind, pa);
     answer->translation_cycles += m->slow.cycles;
@@ -161,11 +163,11 @@ int emt_access(struct emt *emt, uint32_t process, uint32_t thread, uint64_t va, 
         return failed(emt, -EINVAL, "an access of %u bytes of kind %d: 1 to 64 bytes and kind 0 to 2", bytes,
                       (int)kind);
     machine_count(m, kind);
-    err = access_piece(m, va, kind, &answer->pa, answer);
+    err = access_piece(m, emt->pc, va, kind, &answer->pa, answer);
     if (!err)
         machine_data(m, answer->pa, kind);
     if (!err && (va ^ end) >> EMT_PAGE_SHIFT) {
-        err = access_piece(m, end & ~(EMT_PAGE_BYTES - 1), kind, &second, answer);
+        err = access_piece(m, emt->pc, end & ~(EMT_PAGE_BYTES - 1), kind, &second, answer);
         if (!err)
             machine_data(m, second, kind);
     }
@@ -173,6 +175,10 @@ int emt_access(struct emt *emt, uint32_t process, uint32_t thread, uint64_t va, 
         return 0;
     return failed(emt, err, "access to 0x%llx: %s", (unsigned long long)va,
                   machine_trouble(m) ? machine_trouble(m) : "no mapping allows it");
+}
+
+void emt_pc(struct emt *emt, uint64_t pc) {
+    emt->pc = pc;
 }
 
 int emt_retire(struct emt *emt, uint32_t thread, uint64_t instructions) {

@@ -57,7 +57,9 @@ int machine_slow(struct machine *m, struct core *c, uint64_t va, unsigned type, 
             timing_trap(&c->timing, t.cycles);
         else if (t.cycles)
             timing_walk(&c->timing, t.cycles);
-        m->slow.cycles += t.cycles;
+        if (t.flush_cycles)
+            timing_trap(&c->timing, t.flush_cycles);
+        m->slow.cycles += t.cycles + t.flush_cycles;
         if (m->checker)
             checker_check(m->checker, c->mmu, c->mmu->asid, va, type, &t);
         if (!t.fault) {
@@ -95,12 +97,14 @@ struct feed_kind {
     bool packed; /* the block is */
 };
 
-/* One piece of an access that lies in one page. */
+/* One piece of an access that lies in one page. The word behind `w` is its PC when w says so. */
 static inline __attribute__((always_inline)) void piece(struct machine *m, struct core *c, uint64_t va,
-                                                        unsigned type, bool dependent, bool caches, bool check) {
+                                                        unsigned type, bool dependent, bool caches, bool check,
+                                                        uint64_t w, const uint64_t *next) {
     uint64_t pa;
 
     if (__builtin_expect(!mmu_translate_fast(c->mmu, va, type, caches || check ? &pa : NULL), 0)) {
+        c->mmu->pc = w & EV_HAS_PC ? *next : 0;
         if (machine_slow(m, c, va, type, &pa))
             return;
     } else if (check) {
@@ -112,14 +116,14 @@ static inline __attribute__((always_inline)) void piece(struct machine *m, struc
 
 /* A load or store; one that crosses into the next page is two translations. */
 static inline __attribute__((always_inline)) void access_word(struct machine *m, struct core *c, uint64_t w,
-                                                              const struct feed_kind k) {
+                                                              const uint64_t *next, const struct feed_kind k) {
     uint64_t va = k.packed ? ev_packed_address(w) : ev_address(w), last = va + ev_size_bytes(w) - 1;
     unsigned type = w & EV_STORE;
     bool dependent = !k.packed && w & EV_DEPENDENT;
 
-    piece(m, c, va, type, dependent, k.caches, k.check);
+    piece(m, c, va, type, dependent, k.caches, k.check, w, next);
     if (__builtin_expect((va ^ last) >> EMT_PAGE_SHIFT, 0))
-        piece(m, c, last & ~PAGE_MASK, type, dependent, k.caches, k.check);
+        piece(m, c, last & ~PAGE_MASK, type, dependent, k.caches, k.check, w, next);
 }
 
 /* Instructions are fetched at va: looked up where that is another page than before, or was changed since. */
@@ -128,7 +132,7 @@ static inline void fetch_word(struct machine *m, struct core *c, uint64_t va, bo
         return;
     c->code_page = va & ~PAGE_MASK;
     m->fetches++;
-    piece(m, c, va, EMT_FETCH, false, false, check);
+    piece(m, c, va, EMT_FETCH, false, false, check, 0, NULL);
 }
 
 /* At stop_at: statistics begin, or the limit is reached. true: stop. */
@@ -176,7 +180,7 @@ static inline __attribute__((always_inline)) int feed(struct machine *m, struct 
                 return 0;
             m->accesses++;
             m->stores += kind;
-            access_word(m, c, word, k);
+            access_word(m, c, word, w, k);
             w += (word & EV_HAS_PC) != 0;
         } else if (kind == EV_FETCH) {
             c->instructions += k.packed ? 0 : ev_instructions(word);

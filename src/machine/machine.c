@@ -193,6 +193,10 @@ bool machine_done(const struct machine *m) {
     return __atomic_load_n(&m->done, __ATOMIC_RELAXED);
 }
 
+bool machine_wants_pc(const struct machine *m) {
+    return m->cfg.predictor != CFG_NO_PREDICTOR;
+}
+
 uint64_t machine_accesses(const struct machine *m) {
     return __atomic_load_n(&m->shown, __ATOMIC_RELAXED);
 }

@@ -25,6 +25,8 @@ void machine_window(struct machine *, uint64_t skip, uint64_t limit);
 bool machine_done(const struct machine *);
 /* Why the machine ended before its limit (out of memory), or NULL. */
 const char *machine_trouble(const struct machine *);
+/* A part of it looks at the PCs of loads and stores: blocks should carry them (struct ev_source.want_pc). */
+bool machine_wants_pc(const struct machine *);
 uint64_t machine_accesses(const struct machine *);
 /* Fill *r but for input, command, cut_short and exit_status. */
 void machine_result(struct machine *, struct emt_result *r);

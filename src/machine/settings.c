@@ -7,7 +7,7 @@
 #include "machine/settings_private.h"
 
 _Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4 &&
-                   sizeof(enum cfg_mmu_cache_kind) == 4,
+                   sizeof(enum cfg_mmu_cache_kind) == 4 && sizeof(enum cfg_predictor) == 4,
                "enums are stored as 32 bits");
 
 static const struct setting_word replacements[] = {
@@ -16,6 +16,7 @@ static const struct setting_word pages[] = {{"4K", CFG_PAGE_4K}, {"2M", CFG_PAGE
 static const struct setting_word holds[] = {{"data", CFG_TLB_DATA}, {"instruction", CFG_TLB_INSTRUCTION}, {0}};
 static const struct setting_word mmu_cache_kinds[] = {
     {"psc", CFG_PSC}, {"pwc", CFG_PWC}, {"utc", CFG_UTC}, {"none", CFG_NO_MMU_CACHES}, {0}};
+static const struct setting_word predictors[] = {{"none", CFG_NO_PREDICTOR}, {"spot", CFG_SPOT}, {0}};
 static const struct setting_word thps[] = {
     {"never", CFG_THP_NEVER}, {"madvise", CFG_THP_MADVISE}, {"always", CFG_THP_ALWAYS}, {0}};
 
@@ -26,6 +27,7 @@ static const struct setting_word thps[] = {
 #define LINUX            "Linux 6.1"
 #define DMT              "DMT, ASPLOS'24"
 #define EMT              "EMT's artifact, OSDI'25"
+#define SPOT             "SpOT, ISCA'20, as Virtuoso quotes it"
 
 /* path, type, unit, min, max, default, its source, meaning, offset, words */
 #define BOOL(path, fallback, source, meaning, at)                                                                  \
@@ -65,6 +67,14 @@ const struct setting setting_table[] = {
     U32("mmu.software_tlb_cycles", "cycles", "0", "1000000", "50", ASSUMED, "entry and return of that trap", AT(software_tlb_cycles)),
     U32("mmu.software_tlb_instructions", "instructions", "0", "1000000", "6", ASSUMED ": 10 with one read, a short MIPS handler", "of the handler for each miss", AT(software_tlb_instructions)),
     U32("mmu.software_tlb_ref_instructions", "instructions", "0", "1000000", "4", ASSUMED ": find, load, test, branch", "of the handler for each access to a table", AT(software_tlb_ref_instructions)),
+    WORD("mmu.predictor", "none", "", "guesses translations that no TLB has: spot (CA paging and SpOT, ISCA'20)", AT(predictor), predictors),
+    U32("mmu.spot.entries", "entries", "1", "1048576", "32", SPOT, "of SpOT's table, which is asked by the PC of a load or store", AT(spot.entries)),
+    U32("mmu.spot.ways", "ways", "0", "1048576", "4", SPOT, "associativity; 0: full", AT(spot.ways)),
+    U32("mmu.spot.max", "", "1", "255", "3", SPOT ": 2 bits", "highest confidence of an entry", AT(spot.max)),
+    U32("mmu.spot.initial", "", "0", "255", "1", SPOT, "confidence of a new entry", AT(spot.initial)),
+    U32("mmu.spot.predict", "", "1", "255", "2", SPOT, "least confidence that makes a guess", AT(spot.predict)),
+    U32("mmu.spot.flush_cycles", "cycles", "0", "100000", "20", ASSUMED ": as a mispredicted branch; Skylake 15 to 20 (Agner Fog)", "pipeline flush of a wrong guess, beyond its walk", AT(spot.flush_cycles)),
+    BOOL("mmu.spot.contiguous_only", "true", SPOT, "learn only from pages whose contiguity bit is set", AT(spot.contiguous_only)),
 
     U32("core.count", "cores", "1", "64", "1", "", "cores; each has its own MMU", AT(core.count)),
     U32("core.frequency_mhz", "MHz", "1", "100000", "2000", "Xeon Gold 6138, base clock: DMT, ASPLOS'24", "clock, to give seconds for cycles", AT(core.frequency_mhz)),

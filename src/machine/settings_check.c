@@ -203,6 +203,25 @@ static int check_mmu_caches(struct setting_problem *p, const struct emt_config *
                  p->path[0], kind[cfg->mmu_cache_kind], kind[cfg->mmu_cache_kind]);
 }
 
+static int check_predictor(struct setting_problem *p, const struct emt_config *cfg) {
+    const struct cfg_spot *s = &cfg->spot;
+
+    if (cfg->predictor == CFG_NO_PREDICTOR)
+        return 0;
+    if (cfg->software_tlb) {
+        blame(p, 0, "mmu.predictor", "", "");
+        blame(p, 1, "mmu.software_tlb", "", "");
+        return found(p, "mmu.predictor is spot, but mmu.software_tlb is true: a trap cannot be speculated past");
+    }
+    if (s->initial > s->max || s->predict > s->max) {
+        blame(p, 0, "mmu.spot", s->initial > s->max ? "initial" : "predict", "");
+        blame(p, 1, "mmu.spot.max", "", "");
+        return found(p, "%s is %u, but the highest confidence, mmu.spot.max, is %u", p->path[0],
+                     s->initial > s->max ? s->initial : s->predict, s->max);
+    }
+    return check_ways(p, "mmu", "spot", s->entries, s->ways);
+}
+
 int setting_check(const struct emt_config *cfg, struct setting_problem *p) {
     int err;
 
@@ -210,6 +229,8 @@ int setting_check(const struct emt_config *cfg, struct setting_problem *p) {
     err = check_tlbs(p, cfg);
     if (!err)
         err = check_mmu_caches(p, cfg);
+    if (!err)
+        err = check_predictor(p, cfg);
     if (!err)
         err = check_caches(p, cfg);
     if (!err)

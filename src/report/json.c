@@ -135,6 +135,14 @@ static json_t *walks(const struct mmu_stats *m) {
                      whole(m->handler_instructions), "latency", latency(&m->walk_latency));
 }
 
+/* What a predictor did; all 0 without one. */
+static json_t *prediction(const struct mmu_stats *m) {
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "guesses",
+                     whole(m->guess_right + m->guess_wrong + m->guess_fault), "right", whole(m->guess_right),
+                     "wrong", whole(m->guess_wrong), "fault", whole(m->guess_fault), "none", whole(m->guess_none),
+                     "hidden_cycles", whole(m->hidden_cycles));
+}
+
 static json_t *caches(const struct emt_result *r) {
     json_t *all = json_array();
 
@@ -315,9 +323,10 @@ static json_t *result(const struct emt_result *r) {
                             real(r->cycles_translation), "os", real(r->cycles_os), "ipc",
                             r->cycles_total > 0 ? real(r->ipc) : json_null()));
     bad |= add(o, json_pack("{s:o}", "driver", driver(r)));
-    bad |= add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles", whole(r->mmu.tlb_cycles),
-                            "tlb_invalidations", whole(r->mmu.invalidations), "tlb_flushes", whole(r->mmu.flushes),
-                            "mmu_caches", mmu_caches(r), "walks", walks(&r->mmu), "caches", caches(r)));
+    bad |= add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles",
+                            whole(r->mmu.tlb_cycles), "tlb_invalidations", whole(r->mmu.invalidations),
+                            "tlb_flushes", whole(r->mmu.flushes), "mmu_caches", mmu_caches(r), "walks",
+                            walks(&r->mmu), "prediction", prediction(&r->mmu), "caches", caches(r)));
     bad |= add(o, json_pack("{s:o,s:o,s:o}", "os", os(r), "memory", memory(r), "checker", checker(&r->checker)));
     if (!bad)
         return o;

@@ -80,6 +80,11 @@ static const struct spec specs[] = {
     {"Translation", "refs from memory", "walks.refs_served.memory", "walks.refs", 1, UNIT_PERCENT, BETTER_LESS,
      false, "share of walk references that no cache served", .needs = "caches.0"},
 
+    {"Translation", "guessed", "prediction.guesses", "walks.count", 1, UNIT_PERCENT, BETTER_MORE, true,
+     "share of walks whose result was guessed, so that nobody waited"},
+    {"Translation", "guessed wrong", "prediction.wrong", "prediction.guesses", 1, UNIT_PERCENT, BETTER_LESS, true,
+     "share of the guesses that cost a pipeline flush"},
+
     {"Operating system", "page faults", "os.faults.total", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
      "all kinds together"},
     {"Operating system", "  anonymous", "os.faults.anon", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
