@@ -252,8 +252,11 @@ static int next_packed(struct ev_source *source, const struct ev_block **out) {
             return 1;
         }
         l->idle_ms = l->idle_ms < IDLE_MS ? 2 * l->idle_ms : IDLE_MS;
+        /* Asked first: the plugin enters its process before it says so. The other way round it could do both in
+           between, and none would seem to be alive. */
+        bool installed = atomic_load(&l->ring->installed);
         unsigned alive = look_at_processes(l);
-        if (alive == 0 && (atomic_load(&l->ring->installed) || l->reaped) && atomic_load(&l->ring->fifo_count) == 0)
+        if (alive == 0 && (installed || l->reaped) && atomic_load(&l->ring->fifo_count) == 0)
             return end_of_input(l);
     }
     write_note(l);
