@@ -345,18 +345,33 @@ struct emt_fetch {
 };
 
 /*
+ * What one walk learns of the neighbours of a page, where tables name frames in so few bits that a TLB entry holds
+ * those of several pages: a table of contents (mosaic pages, ASPLOS'23). The codes are the architecture's;
+ * emt_walker_ops.toc_frame makes frames of them.
+ */
+#define EMT_TOC_PAGES 64
+struct emt_toc {
+    uint64_t va;    /* of the first of emt_walker_ops.toc_pages pages */
+    uint64_t valid; /* bit i: page i is mapped and accessed, with the attributes of the page that was walked for */
+    uint64_t dirty; /* bit i: and it is dirty */
+    uint8_t code[EMT_TOC_PAGES];
+};
+
+/*
  * The walker's port to the outside. The hardware model owns it; the callbacks charge the time.
  * fetch:  reads n things at once; the walk waits for the slowest. <0: no such memory.
  * update: an atomic compare-exchange of one word (A and D bits); false: it had changed, walk again.
  * cache_get, cache_put: MMU caches that the architecture brings (emt_walker_ops.caches), by their number there.
  * Lookups between two fetches are parallel. NULL when there are none, or for a peek. `value` has as many words as
  * the cache's values.
+ * toc: for the walker to fill when it finds one; the owner clears `valid` before. NULL: nobody wants to know.
  */
 struct emt_port {
     int (*fetch)(struct emt_port *, struct emt_fetch *, unsigned n);
     bool (*update)(struct emt_port *, uint64_t pa, uint64_t expected, uint64_t desired);
     bool (*cache_get)(struct emt_port *, unsigned cache, uint64_t key, uint64_t value[2]);
     void (*cache_put)(struct emt_port *, unsigned cache, uint64_t key, const uint64_t value[2]);
+    struct emt_toc *toc;
 };
 
 /* An MMU cache that an architecture brings. The machine's description gives its size (mmu_caches.NAME). */
@@ -383,6 +398,10 @@ struct emt_walker_ops {
                 struct emt_walk *out);
     const struct emt_mmu_cache *caches;
     unsigned ncaches;
+    /* Where walks find a table of contents: for how many pages, a power of two up to EMT_TOC_PAGES; and the physical
+       address of the page at va, from its code. Both NULL elsewhere. */
+    unsigned (*toc_pages)(const struct emt_arch *);
+    uint64_t (*toc_frame)(const struct emt_arch *, const struct emt_root *, uint64_t va, unsigned code);
 };
 
 /* ---- the registry's entry --------------------------------------------------------------------------- */

@@ -138,7 +138,7 @@ static void ranges(struct scene *s) {
     begin(s);
     s->err |= emt_range_age(s->tdb, BASE, bytes, EMT_AGE_ACCESSED, nobody, NULL, &g);
     end(s, COST_AGE, PAGES);
-    if (!s->w.traits->caps.places) {
+    if (!s->w.traits->restricted) {
         begin(s);
         s->err |= emt_range_copy(child, s->tdb, BASE, bytes, all, NULL, &g);
         end(s, COST_COPY, PAGES);
@@ -147,7 +147,7 @@ static void ranges(struct scene *s) {
         end(s, COST_MOVE, PAGES);
     }
     begin(s);
-    s->err |= emt_range_unmap(s->tdb, s->w.traits->caps.places ? BASE : 8 * BASE, bytes, NULL, NULL, &g);
+    s->err |= emt_range_unmap(s->tdb, s->w.traits->restricted ? BASE : 8 * BASE, bytes, NULL, NULL, &g);
     end(s, COST_UNMAP, PAGES);
     emt_gather_flush(s->tdb, &g);
 }

@@ -79,7 +79,7 @@ static bool deep_split(struct world *w) {
     o.bytes = bytes;
     o.dirty = t->dirty;
     o.pfn = WORLD_PAGES_PFN;
-    if (t->caps.places || bytes == small || !emt_huge_possible(tdb, va, bytes))
+    if (t->restricted || bytes == small || !emt_huge_possible(tdb, va, bytes))
         return true;
     if (!object_to_tobj(w, &o, &obj))
         return false;

@@ -33,7 +33,7 @@ static bool set(struct tour *t, const struct object *o) {
 static bool change(struct tour *t, struct object *o, uint64_t random) {
     struct object other = *o;
 
-    if (o->state != OBJECT_PRESENT || t->w->traits->caps.places)
+    if (o->state != OBJECT_PRESENT || t->w->traits->restricted)
         return true;
     if (random & 1 && t->w->traits->write)
         other.write = !other.write;
@@ -65,7 +65,7 @@ static bool fill(struct tour *t, const struct object *o, uint64_t random) {
 
     page.va = object_last(o) + 1;
     page.pfn = WORLD_PAGES_PFN + random % WORLD_PAGES_COUNT;
-    if (t->w->traits->caps.places || page.va > t->range->last || oracle_overlaps(oracle_of(t), page.va, page.va))
+    if (t->w->traits->restricted || page.va > t->range->last || oracle_overlaps(oracle_of(t), page.va, page.va))
         return true;
     return set(t, &page);
 }

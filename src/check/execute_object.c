@@ -10,13 +10,14 @@ static unsigned all_free(void *ctx, uint64_t pfn, unsigned n) {
     return n;
 }
 
-/* Where frames are restricted, take one of those that are allowed; op's own number chooses. */
+/* Where frames are restricted, take one of those that are allowed; op's own number chooses. Where others will do
+   too, one in four is any frame. */
 static void place(struct world *w, unsigned db, struct object *o) {
     struct emt_place_query q = {
         .va = o->va, .bytes = o->bytes, .asid = w->space[db].tdb.asid, .node = -1, .free_frames = all_free};
     struct emt_place where;
 
-    if (!w->traits->caps.places || o->state == OBJECT_SWAP)
+    if (!w->traits->caps.places || o->state == OBJECT_SWAP || (!w->traits->restricted && o->pfn / 64 % 4 == 0))
         return;
     emt_tdb_place(&w->space[db].tdb, &q, &where);
     if (where.kind != EMT_PLACE_REQUIRE || !where.runs)

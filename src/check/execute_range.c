@@ -155,7 +155,7 @@ static bool copy(struct world *w, const struct op *op, struct outcome *r) {
     struct visit v = {.w = w, .op = op, .from = &from->oracle, .to = &to->oracle, .fine = true};
     struct emt_gather g;
 
-    if (op->db2 >= w->nspaces || !to->live || to == from || w->traits->caps.places) {
+    if (op->db2 >= w->nspaces || !to->live || to == from || w->traits->restricted) {
         r->nothing = true;
         return true;
     }
@@ -198,7 +198,7 @@ static bool move(struct world *w, const struct op *op, struct outcome *r) {
     struct emt_gather g;
     uint64_t to;
 
-    if (w->traits->caps.places || !destination(w, op, r, &to)) {
+    if (w->traits->restricted || !destination(w, op, r, &to)) {
         r->nothing = true;
         return true;
     }

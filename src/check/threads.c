@@ -609,6 +609,6 @@ void threads_run(const struct emt_arch *arch, const struct traits *t, uint64_t s
     struct request q = {.arch = arch, .traits = t, .seed = seed, .ops = ops, .basic_only = basic_only};
 
     *out = (struct verdict){0};
-    if (!t->caps.places) /* else frames cannot be chosen, and so not tell versions apart */
+    if (!t->restricted) /* else frames cannot be chosen, and so not tell versions apart */
         verdict_of(run, &q, isolate, out);
 }

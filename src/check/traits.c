@@ -37,11 +37,22 @@ static void ask_frames(struct traits *t, struct world *w) {
     struct emt_tobj o, old;
 
     t->pfn_end = WORLD_PAGES_PFN + WORLD_PAGES_COUNT;
-    if (t->caps.pa_bits <= 33 || t->caps.places || emt_tobj_init(&w->svc, &o, 0, far, EMT_PAGE_BYTES, 0) ||
+    if (t->caps.pa_bits <= 33 || t->restricted || emt_tobj_init(&w->svc, &o, 0, far, EMT_PAGE_BYTES, 0) ||
         emt_tdb_update(&w->space[0].tdb, &o))
         return;
     if (emt_tdb_remove(&w->space[0].tdb, 0, &old) == 0 && emt_tobj_get(&w->svc, &old, EMT_ATTR_PFN) == far)
         t->pfn_end = 2 * far;
+}
+
+/* It may say where a page had better lie, and map it elsewhere all the same; two frames can hardly both be places.
+ */
+static void ask_places(struct traits *t, struct world *w) {
+    struct emt_tobj o, old;
+
+    for (uint64_t pfn = WORLD_PAGES_PFN; t->caps.places && pfn < WORLD_PAGES_PFN + 2 && !t->restricted; pfn++)
+        t->restricted = emt_tobj_init(&w->svc, &o, 0, pfn, EMT_PAGE_BYTES, 0) ||
+                        emt_tdb_update(&w->space[0].tdb, &o) || emt_tdb_remove(&w->space[0].tdb, 0, &old) ||
+                        emt_tobj_get(&w->svc, &old, EMT_ATTR_PFN) != pfn;
 }
 
 static void ask_sizes(struct traits *t, const struct world *w) {
@@ -88,6 +99,7 @@ int traits_ask(struct traits *t, const struct emt_arch *arch, struct finding *fi
     if (!err) {
         ask_attributes(t, w, &o);
         ask_sizes(t, w);
+        ask_places(t, w);
         ask_frames(t, w);
         t->void_is_known = emt_tdb_find(&w->space[0].tdb, 1ull << 30, &hole) == -ENOENT && hole.bytes >= 1ull << 21;
     }

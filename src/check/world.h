@@ -32,6 +32,7 @@ struct traits {
     uint64_t swap_sizes;            /* as caps.page_sizes */
     bool accessed, dirty, contig;   /* can be stored */
     struct object base;             /* what a plain page reads as: the value of what cannot be both */
+    bool restricted;                /* caps.places, and refuses other frames than those */
     bool void_is_known;             /* an empty database is void in large pieces: scans are cheap */
 };
 

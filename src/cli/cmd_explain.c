@@ -80,11 +80,26 @@ static bool update(struct emt_port *port, uint64_t pa, uint64_t expected, uint64
     return __atomic_compare_exchange_n(word, &expected, desired, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+static unsigned all_free(void *ctx, uint64_t pfn, unsigned n) {
+    (void)ctx;
+    (void)pfn;
+    return n;
+}
+
+/* Where the page lies: the architecture may want it somewhere. */
+static uint64_t frame_for(struct explain *e, uint64_t va) {
+    struct emt_place_query q = {
+        .va = va, .bytes = e->page_bytes, .asid = e->tdb.asid, .node = -1, .free_frames = all_free};
+    struct emt_place place;
+
+    emt_tdb_place(&e->tdb, &q, &place);
+    return place.kind != EMT_PLACE_ANY && place.runs ? place.run[0].pfn : PAGE_PA >> EMT_PAGE_SHIFT;
+}
+
 static int map_page(struct explain *e) {
     struct emt_tobj o;
     uint64_t va = e->va & ~(e->page_bytes - 1);
-    int err =
-        emt_tobj_init(&e->svc, &o, va, PAGE_PA >> EMT_PAGE_SHIFT, e->page_bytes, EMT_PROT_WRITE | EMT_PROT_USER);
+    int err = emt_tobj_init(&e->svc, &o, va, frame_for(e, va), e->page_bytes, EMT_PROT_WRITE | EMT_PROT_USER);
 
     return err ? err : emt_tdb_update(&e->tdb, &o);
 }

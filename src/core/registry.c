@@ -8,6 +8,8 @@ extern const struct emt_arch emt_radix4, emt_radix5;
 extern const struct emt_arch emt_ecpt, emt_ecpt_2way, emt_ecpt_murmur, emt_ecpt_x2, emt_ecpt_paper;
 extern const struct emt_arch emt_fpt_l4l3_l2l1, emt_fpt_l3l2, emt_fpt_l4l3, emt_fpt5_l5l4_l3l2, emt_fpt5_l4l3_l2l1;
 extern const struct emt_arch emt_hashed, emt_inverted, emt_inverted_hat2x, emt_inverted_hat_half, emt_htab;
+extern const struct emt_arch emt_mosaic_4, emt_mosaic_8, emt_mosaic_16, emt_mosaic_32, emt_mosaic_64;
+extern const struct emt_arch emt_mosaic_4_hashed, emt_mosaic_32_hashed;
 
 /* clang-format off */
 static const struct emt_arch *const architectures[] = {
@@ -28,6 +30,13 @@ static const struct emt_arch *const architectures[] = {
     &emt_inverted_hat2x,
     &emt_inverted_hat_half,
     &emt_htab,
+    &emt_mosaic_4,
+    &emt_mosaic_8,
+    &emt_mosaic_16,
+    &emt_mosaic_32,
+    &emt_mosaic_64,
+    &emt_mosaic_4_hashed,
+    &emt_mosaic_32_hashed,
 };
 /* clang-format on */
 

@@ -263,7 +263,10 @@ static int update(struct emt_tdb *tdb, struct finder *f, const struct emt_tobj *
 
 static int tdb_create(struct emt_tdb *tdb) {
     tdb->priv = emt_state_alloc(tdb->svc->host, sizeof(struct hashed_state));
-    return tdb->priv ? 0 : -ENOMEM;
+    if (!tdb->priv)
+        return -ENOMEM;
+    hashed_state_of(tdb)->walker_bits = AD;
+    return 0;
 }
 
 static void tdb_destroy(struct emt_tdb *tdb) {

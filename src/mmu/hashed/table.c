@@ -21,8 +21,6 @@
 #define LOAD_DENOMINATOR 10
 #define SPARSE           8
 
-#define AD (RADIX_MASK(A) | RADIX_MASK(D))
-
 static void write(const struct emt_tdb *tdb, uint64_t bucket, unsigned word, uint64_t value) {
     emt_table_write(tdb->svc->host, bucket + sizeof(value) * word, value);
 }
@@ -117,6 +115,8 @@ static void copy_buckets(const struct emt_tdb *tdb, uint64_t from, uint64_t to) 
 
 /* Nobody uses `from` any more; walkers use `to`. */
 static void take_over_ad(const struct emt_tdb *tdb, uint64_t from, uint64_t to) {
+    const uint64_t ad = hashed_state_of(tdb)->walker_bits;
+
     for (uint64_t i = 0; i < hashed_buckets(from); i++) {
         const uint64_t bucket = hashed_bucket_pa(from, i);
 
@@ -126,8 +126,8 @@ static void take_over_ad(const struct emt_tdb *tdb, uint64_t from, uint64_t to) 
         for (unsigned k = 0; k < HASHED_WORDS; k++) {
             const uint64_t old = read(tdb, bucket, k);
             uint64_t word = read(tdb, copy, k), found;
-            while (RADIX_GET(old, P) && (old & ~word & AD) &&
-                   (found = emt_table_cmpxchg(tdb->svc->host, copy + sizeof(word) * k, word, word | (old & AD))) !=
+            while (RADIX_GET(old, P) && (old & ~word & ad) &&
+                   (found = emt_table_cmpxchg(tdb->svc->host, copy + sizeof(word) * k, word, word | (old & ad))) !=
                        word)
                 word = found;
         }

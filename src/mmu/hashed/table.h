@@ -18,8 +18,10 @@ struct hashed_counts {
     uint64_t taken; /* and those that are not empty: with the graves */
 };
 
-struct hashed_state { /* tdb->priv */
+/* What tdb->priv points to, or what stands first there: mosaic pages keep their words in such a table too. */
+struct hashed_state {
     struct hashed_counts size[HASHED_SIZES];
+    uint64_t walker_bits; /* of an entry: those that walkers set */
 };
 
 static inline struct hashed_state *hashed_state_of(const struct emt_tdb *tdb) {
