@@ -68,7 +68,7 @@
 /* Attributes at the places that they have in a leaf of 4 KiB. */
 #define MOSAIC_ATTRS                                                                                               \
     (RADIX_MASK(RW) | RADIX_MASK(US) | RADIX_MASK(PWT) | RADIX_MASK(PCD) | RADIX_MASK(PAT_SMALL) |                 \
-     RADIX_MASK(SOFT_LOW) | RADIX_MASK(PK) | RADIX_MASK(NX))
+     RADIX_MASK(SOFT_LOW) | RADIX_MASK(CONTIG) | RADIX_MASK(PK) | RADIX_MASK(NX))
 #define MOSAIC_FIELDS (((1ull << MOSAIC_WORD_PAGES * MOSAIC_FIELD_WIDTH) - 1) << MOSAIC_FIELD_FIRST)
 /* One bit pattern in each of the four fields. */
 #define MOSAIC_EACH(field)                                                                                         \
