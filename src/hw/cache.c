@@ -6,7 +6,7 @@
  * line that is pushed out goes to the next level (marked dirty there, or allocated); write-backs take no time of
  * the access and count as neither hit nor miss.
  */
-#include "hw/cache_ranked.h"
+#include "hw/cache_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -25,8 +25,8 @@ static bool power_of_two(uint64_t n) {
     return n && !(n & (n - 1));
 }
 
-static bool ranked(const struct cfg_cache *cfg) {
-    return CACHE_HAS_RANKED && cfg->replacement == CFG_LRU && cfg->ways <= CACHE_RANKED_WAYS;
+static bool can_be_ordered(const struct cfg_cache *cfg, uint64_t sets, unsigned low) {
+    return cfg->replacement == CFG_LRU && cfg->ways <= CACHE_ORDERED_WAYS && sets % (1ull << low) == 0;
 }
 
 /* Zeroed; begins with a line of the host's cache. */
@@ -36,134 +36,100 @@ static void *array(uint64_t count, uint64_t size_bytes) {
     return p ? memset(p, 0, bytes) : NULL;
 }
 
-static int cache_init(struct cache *c, const struct cfg_cache *cfg, uint64_t seed, bool plain, bool l1) {
+static int lines_init(struct cache *c, const struct cfg_cache *cfg) {
+    if (c->how == &cache_sets_plain) {
+        c->stride = cache_plain_stride(cfg);
+        c->word = array(c->sets * c->stride, sizeof(*c->word));
+        return c->word ? 0 : -ENOMEM;
+    }
+    c->stride = cfg->ways <= 8 ? 8 : 16;
+    c->tag = array(c->sets * c->stride, sizeof(*c->tag));
+    for (uint64_t i = 0; c->tag && i < c->sets * c->stride; i++)
+        c->tag[i] = CACHE_NO_LINE;
+    return c->tag ? 0 : -ENOMEM;
+}
+
+static int front_init(struct cache *c) {
+    c->front = array(c->sets, sizeof(*c->front));
+    if (!c->front)
+        return -ENOMEM;
+    memset(c->front, 0xff, c->sets * sizeof(*c->front)); /* no line's word */
+    return 0;
+}
+
+static int cache_init(struct cache *c, const struct cfg_cache *cfg, uint64_t seed, unsigned low,
+                      const struct cache_sets *ordered) {
     uint64_t set_bytes = (uint64_t)cfg->ways * cfg->line_bytes;
     if (!set_bytes || cfg->bytes % set_bytes || (cfg->replacement == CFG_PLRU && cfg->ways > 64))
         return -EINVAL;
-    plain = plain || !ranked(cfg);
-    c->ways = cfg->ways;
-    c->ways_mask = plain ? 0 : (1u << cfg->ways) - 1;
-    c->stride = plain ? cache_plain_stride(cfg) : cfg->ways;
     c->sets = cfg->bytes / set_bytes;
-    c->set_mask = power_of_two(c->sets) ? c->sets - 1 : 0;
-    c->reciprocal = c->sets > 1 ? (uint64_t)(((unsigned __int128)1 << 64) / c->sets) : 0;
+    c->how = can_be_ordered(cfg, c->sets, low) ? ordered : &cache_sets_plain;
+    c->ways = cfg->ways;
+    c->set_mask = c->sets - 1;
+    if (low || !power_of_two(c->sets))
+        c->reciprocal = c->sets > 1 ? (uint64_t)(((unsigned __int128)1 << 64) / c->sets) : ~0ull;
+    c->low = low;
+    c->low_mask = low ? ~0ull << (64 - low) : 0;
     c->hit_cycles = cfg->hit_cycles;
     c->replacement = cfg->replacement;
     c->random = seed;
-    c->word = array(c->sets * c->stride, sizeof(*c->word));
-    c->front = l1 ? array(c->sets, sizeof(*c->front)) : NULL;
-    if (!c->word || (l1 && !c->front))
-        return -ENOMEM;
-    if (plain)
-        return 0;
-    c->ranks = array(c->sets, sizeof(*c->ranks));
-    if (!c->ranks)
-        return -ENOMEM;
-    ranked_init(c);
-    return 0;
+    return lines_init(c, cfg);
 }
 
 static void cache_fini(struct cache *c) {
     free(c->word);
-    free(c->ranks);
+    free(c->tag);
     free(c->front);
-}
-
-static inline uint64_t *find(struct cache *c, uint64_t set, uint64_t line, cache_hash hash) {
-    if (__builtin_expect(c->ranks != NULL, 1))
-        return ranked_find(c, set, line, hash);
-    return cache_plain_find(c, set, line);
-}
-
-static inline uint64_t fill(struct cache *c, uint64_t set, uint64_t line, cache_hash hash, bool dirty) {
-    if (__builtin_expect(c->ranks != NULL, 1))
-        return ranked_fill(c, set, line, hash, dirty);
-    return cache_plain_fill(c, set, line, dirty);
 }
 
 /* ---- one access ---- */
 
 /* A dirty line leaves cache `from`. */
 static __attribute__((noinline)) void write_back(struct cache_core *core, unsigned from, uint64_t word) {
+    struct cache *c;
     while (word & CACHE_DIRTY) {
         core->cache[from]->counts.writebacks++;
-        struct cache *c = core->cache[++from];
-        if (!c)
+        c = core->cache[++from];
+        if (!c || c->how->use(c, word, &word))
             return;
-        uint64_t line = word >> 2, set = cache_set_of(c, line);
-        cache_hash hash = ranked_hash(line);
-        uint64_t *found = find(c, set, line, hash);
-        if (found) {
-            *found |= CACHE_DIRTY;
-            return;
-        }
-        word = fill(c, set, line, hash, true);
     }
 }
 
-/* The cache where it enters does not have the line. */
-static __attribute__((noinline)) struct cache_answer miss(struct cache_core *core, uint64_t pa, bool write,
-                                                          enum cache_user user) {
-    unsigned enter = core->enter[user], i;
-    uint64_t line = pa >> core->line_shift, set[4], old;
-    cache_hash hash = ranked_hash(line);
-    struct cache *c, *first = core->cache[enter];
+/* The cache where it enters does not have the line, and pushed out `old`. */
+static __attribute__((noinline)) struct cache_answer miss(struct cache_core *core, uint64_t pa, unsigned enter,
+                                                          uint64_t old, enum cache_user user) {
+    uint64_t word = cache_word(core, pa, false), out[4] = {[0] = 0};
+    struct cache *c;
+    unsigned i = enter;
 
-    for (i = enter + 1; (c = core->cache[i]); i++) {
-        set[i] = cache_set_of(c, line);
-        cache_prefetch(c, set[i]); /* all levels at once, before the first is waited for */
-    }
-    first->counts.misses[user]++;
-    for (i = enter + 1; (c = core->cache[i]); i++) {
-        if (find(c, set[i], line, hash)) {
+    core->cache[enter]->counts.misses[user]++;
+    out[i] = old;
+    while ((c = core->cache[++i])) {
+        if (c->how->use(c, word, &out[i])) {
             c->counts.hits[user]++;
             break;
         }
         c->counts.misses[user]++;
     }
     struct cache_answer answer = {c ? c->hit_cycles : cache_memory_cycles(core, pa), c ? c->level : CACHE_MEMORY};
-    while (--i > enter) {
-        old = fill(core->cache[i], set[i], line, hash, false);
-        if (old & CACHE_DIRTY)
-            write_back(core, i, old);
-    }
-    old = fill(first, cache_set_of(first, line), line, hash, write);
-    if (old & CACHE_DIRTY)
-        write_back(core, enter, old);
+    while (i-- > enter) /* what a lower level pushed out has gone before it hears of what this one did */
+        if (out[i] & CACHE_DIRTY)
+            write_back(core, i, out[i]);
     return answer;
 }
 
-/* Where no first candidate is the line: several have its hash, or the sets are plain, or there is no cache. */
-static __attribute__((noinline)) struct cache_answer search(struct cache_core *core, uint64_t pa, bool write,
-                                                            enum cache_user user) {
-    struct cache *c = core->cache[core->enter[user]];
-    uint64_t line = pa >> core->line_shift, *found;
-    if (!c)
-        return (struct cache_answer){cache_memory_cycles(core, pa), CACHE_MEMORY};
-    found = find(c, cache_set_of(c, line), line, ranked_hash(line));
-    if (!found)
-        return miss(core, pa, write, user);
-    c->counts.hits[user]++;
-    *found |= write ? CACHE_DIRTY : 0;
-    return (struct cache_answer){c->hit_cycles, c->level};
-}
-
-/* The common case, a hit in the first way that has the line's hash, in as few instructions as can be. */
 struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool write, enum cache_user user) {
-    struct cache *c = core->cache[core->enter[user]];
+    unsigned enter = core->enter[user];
+    struct cache *c = core->cache[enter];
+    uint64_t word = cache_word(core, pa, write), old;
+
     cache_drain(core);
-    if (core->enter[user] == 0)
-        *cache_front(core, pa >> core->line_shift) = cache_word(pa >> core->line_shift, false) & core->keep;
-    if (__builtin_expect(!c || !c->ranks, 0))
-        return search(core, pa, write, user);
-    uint64_t line = pa >> core->line_shift, set = cache_set_of(c, line);
-    unsigned ways = ranked_ways(c, set, ranked_hash(line));
-    if (!ways)
-        return miss(core, pa, write, user);
-    unsigned way = (unsigned)__builtin_ctz(ways);
-    if (__builtin_expect(!cache_word_is(c->word[set * c->stride + way], line), 0))
-        return search(core, pa, write, user);
-    *ranked_use(c, set, way) |= write ? CACHE_DIRTY : 0;
+    if (enter == 0)
+        *cache_front(core, word) = (word & ~CACHE_DIRTY) | core->no_front;
+    if (__builtin_expect(!c, 0))
+        return (struct cache_answer){cache_memory_cycles(core, pa), CACHE_MEMORY};
+    if (!c->how->use(c, word, &old))
+        return miss(core, pa, enter, old, user);
     c->counts.hits[user]++;
     return (struct cache_answer){c->hit_cycles, c->level};
 }
@@ -179,13 +145,15 @@ static void add_cache(struct cache_core *core, struct cache *c, unsigned level) 
 }
 
 static int add_level(struct cache_system *s, unsigned level, const struct cfg_cache *cfg, uint64_t seed,
-                     bool plain) {
+                     unsigned low, const struct cache_sets *ordered) {
     if (!cfg->bytes)
         return 0;
     unsigned n = cfg->shared ? 1 : s->ncores;
     for (unsigned i = 0; i < n; i++) {
-        int err =
-            cache_init(&s->cache[level][i], cfg, seed + (uint64_t)level * CFG_MAX_CORES + i, plain, level == 0);
+        struct cache *c = &s->cache[level][i];
+        int err = cache_init(c, cfg, seed + (uint64_t)level * CFG_MAX_CORES + i, low, ordered);
+        if (!err && level == 0)
+            err = front_init(c);
         if (err)
             return err;
         s->ncache[level] = i + 1;
@@ -193,6 +161,15 @@ static int add_level(struct cache_system *s, unsigned level, const struct cfg_ca
     for (unsigned i = 0; i < s->ncores; i++)
         add_cache(&s->core[i], &s->cache[level][cfg->shared ? 0 : i], level);
     return 0;
+}
+
+/* What of a line's number does not fit into a tag. */
+static unsigned low_bits(const struct emt_config *cfg, uint32_t line_bytes) {
+    uint64_t lines = cfg->memory.bytes / line_bytes;
+    unsigned low = 0;
+    while (low < CACHE_MAX_LOW && lines >> low >= CACHE_NO_LINE)
+        low++;
+    return low;
 }
 
 static void core_init(struct cache_core *core, unsigned number, const struct emt_config *cfg, uint32_t line_bytes) {
@@ -204,6 +181,9 @@ static void core_init(struct cache_core *core, unsigned number, const struct emt
             l1 = core->cache[i];
     }
     core->line_shift = (uint32_t)__builtin_ctz(line_bytes);
+    core->low = low_bits(cfg, line_bytes);
+    core->turn = core->line_shift + core->low;
+    core->line_mask = (CACHE_DIRTY << core->turn) - line_bytes;
     core->enter[CACHE_WALK] = cfg->walk_level == 2 && l1;
     core->memory_cycles[0] = lookup + cfg->memory.local_cycles;
     core->memory_cycles[1] = lookup + cfg->memory.remote_cycles;
@@ -211,17 +191,18 @@ static void core_init(struct cache_core *core, unsigned number, const struct emt
     core->node = number * core->nodes / cfg->core.count;
     core->node_bytes = cfg->memory.bytes / core->nodes;
     core->front = &core->nothing;
-    if (l1 && power_of_two(l1->sets)) {
+    core->no_front = ~0ull;
+    core->nothing = ~0ull;
+    if (l1 && !l1->reciprocal) {
         core->front = l1->front;
         core->front_mask = l1->set_mask;
-        core->keep = ~0ull;
+        core->no_front = 0;
     }
     core->l1_cycles = l1 ? l1->hit_cycles : 0;
-    for (unsigned i = 0; i < CACHE_QUEUE; i++)
-        core->ops[0].access[i] = (uint16_t)i;
 }
 
-static int system_new(struct cache_system **out, const struct emt_config *cfg, bool plain) {
+int cache_system_new_with(struct cache_system **out, const struct emt_config *cfg,
+                          const struct cache_sets *ordered) {
     const struct cfg_cache *level[3] = {&cfg->l1d, &cfg->l2, &cfg->llc};
     uint32_t line_bytes = 0;
     *out = NULL;
@@ -232,6 +213,7 @@ static int system_new(struct cache_system **out, const struct emt_config *cfg, b
             return -EINVAL;
         line_bytes = level[i]->line_bytes;
     }
+    line_bytes = line_bytes ? line_bytes : 64;
     if (!cfg->core.count || cfg->core.count > CFG_MAX_CORES ||
         (cfg->memory.nodes > 1 && cfg->memory.bytes < cfg->memory.nodes))
         return -EINVAL;
@@ -242,23 +224,19 @@ static int system_new(struct cache_system **out, const struct emt_config *cfg, b
     s->core = calloc(s->ncores, sizeof(*s->core));
     int err = s->core ? 0 : -ENOMEM;
     for (unsigned i = 0; i < 3 && !err; i++)
-        err = add_level(s, i, level[i], cfg->seed, plain);
+        err = add_level(s, i, level[i], cfg->seed, low_bits(cfg, line_bytes), ordered);
     if (err) {
         cache_system_free(s);
         return err;
     }
     for (unsigned i = 0; i < s->ncores; i++)
-        core_init(&s->core[i], i, cfg, line_bytes ? line_bytes : 64);
+        core_init(&s->core[i], i, cfg, line_bytes);
     *out = s;
     return 0;
 }
 
 int cache_system_new(struct cache_system **out, const struct emt_config *cfg) {
-    return system_new(out, cfg, false);
-}
-
-int cache_system_new_plain(struct cache_system **out, const struct emt_config *cfg) {
-    return system_new(out, cfg, true);
+    return cache_system_new_with(out, cfg, cache_sets_of_host(0));
 }
 
 void cache_system_free(struct cache_system *s) {

@@ -42,7 +42,8 @@ struct cache_answer {
     uint32_t cycles; /* round trip from the level where it entered */
     uint8_t served;  /* enum cache_served */
 };
-/* One line. CACHE_WALK enters at cfg->walk_level, the others at L1. `cycles` of an L1 hit is l1d.hit_cycles. */
+/* One line; pa: below cfg->memory.bytes. CACHE_WALK enters at cfg->walk_level, the others at L1. `cycles` of an L1
+ * hit is l1d.hit_cycles. */
 struct cache_answer cache_access(struct cache_core *, uint64_t pa, bool write, enum cache_user user);
 
 #endif

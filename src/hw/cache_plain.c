@@ -17,6 +17,14 @@
 
 #include "hw/replacement.h"
 
+/* A line's word here: nothing is 0. */
+#define VALID 1ull
+#define DIRTY 2ull
+
+static inline uint64_t plain_word(uint64_t line, bool dirty) {
+    return line << 2 | (dirty ? DIRTY : 0) | VALID;
+}
+
 uint32_t cache_plain_stride(const struct cfg_cache *cfg) {
     return cfg->ways + (cfg->replacement == CFG_PLRU ? 3 : cfg->replacement == CFG_LRU ? cfg->ways : 0);
 }
@@ -61,9 +69,10 @@ static void plru_front(const struct cache *c, uint64_t *set, unsigned way) {
 /* Where the line is, or `ways`. No early exit: the host would mispredict it, which costs more than all the
  * compares. */
 static inline unsigned search(const uint64_t *tag, unsigned ways, uint64_t line) {
+    uint64_t word = plain_word(line, true);
     unsigned found = ways;
     for (unsigned way = 0; way < ways; way++)
-        found = cache_word_is(tag[way], line) ? way : found;
+        found = (tag[way] | DIRTY) == word ? way : found;
     return found;
 }
 
@@ -78,17 +87,17 @@ static inline void swap_front(struct cache *c, uint64_t *set, unsigned way, uint
     }
 }
 
-uint64_t *cache_plain_find(struct cache *c, uint64_t set_number, uint64_t line) {
-    uint64_t *set = c->word + set_number * c->stride;
+/* Look the line up and, when it is there, make it the one used last: the set's first word. */
+static bool find(struct cache *c, uint64_t *set, uint64_t line) {
     bool plru = c->replacement == CFG_PLRU;
     unsigned way = search(set + plru, c->ways, line);
     if (__builtin_expect(way == c->ways, 0))
-        return NULL;
+        return false;
     if (__builtin_expect(plru, 0))
         plru_front(c, set, way);
     else
         swap_front(c, set, way, set[way]);
-    return set;
+    return true;
 }
 
 static uint64_t plru_fill(struct cache *c, uint64_t *set, uint64_t word) {
@@ -106,8 +115,9 @@ static uint64_t plru_fill(struct cache *c, uint64_t *set, uint64_t word) {
     return old;
 }
 
-uint64_t cache_plain_fill(struct cache *c, uint64_t set_number, uint64_t line, bool dirty) {
-    uint64_t *set = c->word + set_number * c->stride, word = cache_word(line, dirty), old;
+/* Put a line that is not there; returns the word of what it pushed out, 0: nothing. */
+static uint64_t fill(struct cache *c, uint64_t *set, uint64_t word) {
+    uint64_t old;
     unsigned way = 0;
     if (c->replacement == CFG_PLRU)
         return plru_fill(c, set, word);
@@ -122,3 +132,39 @@ uint64_t cache_plain_fill(struct cache *c, uint64_t set_number, uint64_t line, b
     swap_front(c, set, way, word);
     return old;
 }
+
+static inline bool sets_use(struct cache *c, unsigned places, uint64_t word, uint64_t *old) {
+    uint64_t line = cache_line(word, c->low), *set = c->word + cache_set_of(c, word) * c->stride;
+    bool dirty = word & CACHE_DIRTY;
+    (void)places;
+    if (find(c, set, line)) {
+        *set |= dirty ? DIRTY : 0;
+        *old = 0;
+        return true;
+    }
+    uint64_t out = fill(c, set, plain_word(line, dirty));
+    line = out >> 2;
+    *old = CACHE_WRITE_BACK | (line >> c->low & CACHE_TAG) | (line << -c->low % 64 & c->low_mask) |
+           (out & DIRTY ? CACHE_DIRTY : 0);
+    return false;
+}
+
+/* The first 16 words. */
+static inline __attribute__((always_inline)) void sets_prefetch(const struct cache *c, uint64_t word) {
+    const uint64_t *set = c->word + cache_set_of(c, word) * c->stride;
+    __builtin_prefetch(set, 1);
+    __builtin_prefetch(set + (c->stride < 16 ? c->stride : 16) - 1, 1);
+}
+
+#define SETS_TARGET
+#include "hw/cache_pass.h"
+
+static bool use(struct cache *c, uint64_t word, uint64_t *old) {
+    return sets_use(c, 0, word, old);
+}
+
+static void pass(struct cache *c, const struct cache_ops *in, struct cache_ops *out, uint32_t *cycles) {
+    sets_pass(c, in, out, cycles, 0, c->level == CACHE_L1, false);
+}
+
+const struct cache_sets cache_sets_plain = {use, pass};

@@ -112,30 +112,31 @@ static void same_counts(const struct cache_system *a, const struct cache_system 
     }
 }
 
-/* Ranked sets give what plain ones give, access by access: two cores, walks among the data, a shared last level. */
-static void ranked_against_plain(struct emt_config cfg, unsigned accesses) {
-    struct cache_system *ranked, *plain;
+/* Ordered sets give what plain ones give, access by access: two cores, walks among the data, a shared last level.
+ */
+static void ordered_against_plain(struct emt_config cfg, const struct cache_sets *kind, unsigned accesses) {
+    struct cache_system *ordered, *plain;
     uint64_t random = 7;
-    assert_int_equal(cache_system_new(&ranked, &cfg), 0);
-    assert_int_equal(cache_system_new_plain(&plain, &cfg), 0);
+    assert_int_equal(cache_system_new_with(&ordered, &cfg, kind), 0);
+    assert_int_equal(cache_system_new_with(&plain, &cfg, &cache_sets_plain), 0);
     for (unsigned i = 0; i < accesses; i++) {
         uint64_t draw = hw_random(&random);
         uint64_t pa = i % 3 ? skewed(&random, 22) : draw >> (64 - 20);
         enum cache_user user = draw % 16 == 0 ? CACHE_WALK : draw % 64 == 1 ? CACHE_OS : CACHE_DATA;
         bool write = (draw >> 8) % 3 == 0;
-        struct cache_core *a = cache_system_core(ranked, draw >> 16 & 1),
+        struct cache_core *a = cache_system_core(ordered, draw >> 16 & 1),
                           *b = cache_system_core(plain, draw >> 16 & 1);
+        pa += (draw >> 20 & 1) * (cfg.memory.bytes - 8 * MIB); /* all bits of a line's number count */
         struct cache_answer x = cache_access(a, pa, write, user), y = cache_access(b, pa, write, user);
         assert_int_equal(x.served, y.served);
         assert_int_equal(x.cycles, y.cycles);
     }
-    same_counts(ranked, plain);
-    cache_system_free(ranked);
+    same_counts(ordered, plain);
+    cache_system_free(ordered);
     cache_system_free(plain);
 }
 
-static void ranked_like_plain(void **state) {
-    (void)state;
+static void ordered_kind(const struct cache_sets *kind) {
     static const struct {
         unsigned sets[3], ways[3]; /* L1D, L2, LLC */
     } shape[] = {
@@ -147,14 +148,50 @@ static void ranked_like_plain(void **state) {
         const unsigned *sets = shape[i].sets, *ways = shape[i].ways;
         struct emt_config cfg = config(sets[0] * ways[0] * LINE, ways[0], sets[1] * ways[1] * LINE, ways[1],
                                        sets[2] * ways[2] * LINE, ways[2], CFG_LRU);
-        ranked_against_plain(cfg, 400000);
+        ordered_against_plain(cfg, kind, 200000);
+        cfg.memory.bytes = 256 * GIB; /* tags do not hold all of a line's number: two bits are left over */
+        ordered_against_plain(cfg, kind, 100000);
         cfg.walk_level = 2;
-        cfg.l2.replacement = CFG_PLRU; /* a plain level between ranked ones */
-        ranked_against_plain(cfg, 100000);
+        cfg.l2.replacement = CFG_PLRU; /* a plain level between ordered ones */
+        ordered_against_plain(cfg, kind, 50000);
         cfg.l2.replacement = CFG_LRU;
         cfg.l1d.replacement = CFG_RANDOM;
-        ranked_against_plain(cfg, 100000);
+        ordered_against_plain(cfg, kind, 50000);
     }
+}
+
+static void ordered_like_plain(void **state) {
+    (void)state;
+    unsigned kinds = 0;
+    for (; cache_sets_of_host(kinds); kinds++)
+        ordered_kind(cache_sets_of_host(kinds));
+    assert_true(kinds > 0);
+}
+
+static const struct cache_sets *sets_of_level(const struct emt_config *cfg, unsigned level) {
+    struct cache_system *s;
+    assert_int_equal(cache_system_new(&s, cfg), 0);
+    const struct cache_sets *how = cache_system_core(s, 0)->cache[level]->how;
+    cache_system_free(s);
+    return how;
+}
+
+/* What is ordered, and what cannot be. */
+static void which_sets(void **state) {
+    (void)state;
+    const struct cache_sets *best = cache_sets_of_host(0);
+    struct emt_config cfg = config(32 * KIB, 8, MIB, 16, 20 * 32 * KIB, 20, CFG_LRU);
+    assert_ptr_equal(sets_of_level(&cfg, 0), best);
+    assert_ptr_equal(sets_of_level(&cfg, 1), best);
+    assert_ptr_equal(sets_of_level(&cfg, 2), &cache_sets_plain); /* 20 ways */
+    cfg.l2.replacement = CFG_PLRU;
+    assert_ptr_equal(sets_of_level(&cfg, 1), &cache_sets_plain);
+    cfg.l2.replacement = CFG_LRU;
+    cfg.memory.bytes = 4096 * GIB; /* 2^36 lines, 6 bits more than tags take: 64 sets will do, 32 would not */
+    assert_ptr_equal(sets_of_level(&cfg, 0), best);
+    cfg.l1d.bytes = 16 * KIB;
+    assert_ptr_equal(sets_of_level(&cfg, 0), &cache_sets_plain);
+    assert_ptr_equal(sets_of_level(&cfg, 1), best);
 }
 
 /* One access to both systems; queued in the first if it is a load or store of the program. */
@@ -190,17 +227,18 @@ static void same_lines(struct pair *p) {
 }
 
 /*
- * Accesses that wait in a queue come to what they come to at once: contents, counts, time. Blocks of accesses of
- * one core and then of another, walks and OS accesses in between, now and then counts that begin again.
+ * Accesses that wait in a queue come to what they come to at once, with plain sets: contents, counts, time. Blocks
+ * of accesses of one core and then of another, walks and OS accesses in between, now and then counts that begin
+ * again.
  */
-static void queued_like_immediate(struct emt_config cfg, unsigned blocks) {
+static void queued_with(struct emt_config cfg, unsigned blocks, const struct cache_sets *kind) {
     struct pair p = {.l1_cycles = cfg.l1d.bytes ? cfg.l1d.hit_cycles : 0};
     uint64_t random = 11, instruction[2] = {0};
     cfg.core.rob_instructions = 64;
     cfg.core.data_hidden = 0.1;
     cfg.core.data_overlap = 0.7;
-    assert_int_equal(cache_system_new(&p.queued, &cfg), 0);
-    assert_int_equal(cache_system_new(&p.now, &cfg), 0);
+    assert_int_equal(cache_system_new_with(&p.queued, &cfg, kind), 0);
+    assert_int_equal(cache_system_new_with(&p.now, &cfg, &cache_sets_plain), 0);
     for (unsigned core = 0; core < 2; core++) {
         timing_init(&p.heard[core], &cfg);
         timing_init(&p.told[core], &cfg);
@@ -233,6 +271,11 @@ static void queued_like_immediate(struct emt_config cfg, unsigned blocks) {
     cache_system_free(p.now);
 }
 
+static void queued_like_immediate(struct emt_config cfg, unsigned blocks) {
+    for (unsigned i = 0; cache_sets_of_host(i) && (i == 0 || cfg.l1d.replacement == CFG_LRU); i++)
+        queued_with(cfg, blocks, cache_sets_of_host(i));
+}
+
 static void queue(void **state) {
     (void)state;
     struct emt_config cfg;
@@ -242,6 +285,9 @@ static void queue(void **state) {
         queued_like_immediate(config(LINE, 1, 2 * LINE, 2, 3 * LINE, 3, (enum cfg_replacement)policy), 100);
         queued_like_immediate(config(32 * KIB, 8, MIB, 16, 11 * MIB, 11, (enum cfg_replacement)policy), 100);
     }
+    cfg = config(32 * KIB, 8, 32 * KIB, 16, 88 * KIB, 11, CFG_LRU);
+    cfg.memory.bytes = 256 * GIB; /* lines of more bits than tags have */
+    queued_like_immediate(cfg, 200);
     for (unsigned there = 0; there < 8; there++) { /* levels that are left out */
         cfg = config(4 * KIB, 8, 32 * KIB, 16, 88 * KIB, 11, CFG_LRU);
         cfg.walk_level = 2;
@@ -255,19 +301,25 @@ static void queue(void **state) {
     }
 }
 
-/* The line's set by a rounded reciprocal, at the ends of all ranges. */
+/* A line's word and back, and its set by a rounded reciprocal, at the ends of all ranges. */
 static void set_numbers(void **state) {
     (void)state;
     uint64_t random = 3;
     for (unsigned i = 0; i < 200000; i++) {
         uint64_t sets = 2 + (hw_random(&random) >> (33 + hw_random_below(&random, 30)));
-        uint64_t line = hw_random(&random) >> hw_random_below(&random, 40);
-        struct cache c = {.sets = sets, .reciprocal = (uint64_t)(((unsigned __int128)1 << 64) / sets)};
-        line = i % 4 == 1   ? line - line % sets
-               : i % 4 == 2 ? line - line % sets - 1
-               : i % 4 == 3 ? ~0ull - i
-                            : line;
-        assert_int_equal(cache_set_of(&c, line), line % sets);
+        unsigned low = hw_random_below(&random, CACHE_MAX_LOW + 1), bits = 31 + low;
+        uint64_t line = hw_random(&random) >> (64 - bits) >> hw_random_below(&random, 30);
+        struct cache c = {.sets = sets, .reciprocal = (uint64_t)(((unsigned __int128)1 << 64) / sets), .low = low};
+        line = i % 4 == 1                  ? line - line % sets
+               : i % 4 == 2 && line / sets ? line - line % sets - 1
+               : i % 4 == 3                ? (1ull << bits) - 1 - i
+                                           : line;
+        struct cache_core core = {.turn = 6 + low, .line_mask = (CACHE_DIRTY << (6 + low)) - LINE};
+        uint64_t word = cache_word(&core, line * LINE + i % LINE, i % 2),
+                 others = (uint64_t)i << 32 & ((2ull * CACHE_NOBODY - 1) << CACHE_ACCESS_SHIFT);
+        assert_int_equal(cache_line(word | others, low), line);
+        assert_int_equal(cache_set_of(&c, word | others), line % sets);
+        assert_int_equal(word & CACHE_DIRTY, i % 2 ? CACHE_DIRTY : 0);
     }
 }
 
@@ -357,7 +409,8 @@ static void impossible_caches(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(like_the_plain_model),
-        cmocka_unit_test(ranked_like_plain),
+        cmocka_unit_test(ordered_like_plain),
+        cmocka_unit_test(which_sets),
         cmocka_unit_test(queue),
         cmocka_unit_test(set_numbers),
         cmocka_unit_test(loops),
