@@ -125,7 +125,7 @@ struct cache_answer cache_access(struct cache_core *core, uint64_t pa, bool writ
 
     cache_drain(core);
     if (enter == 0)
-        *cache_front(core, word) = (word & ~CACHE_DIRTY) | core->no_front;
+        *cache_front(core, pa) = (word & ~CACHE_DIRTY) | core->no_front;
     if (__builtin_expect(!c, 0))
         return (struct cache_answer){cache_memory_cycles(core, pa), CACHE_MEMORY};
     if (!c->how->use(c, word, &old))
@@ -193,7 +193,7 @@ static void core_init(struct cache_core *core, unsigned number, const struct emt
     core->front = &core->nothing;
     core->no_front = ~0ull;
     core->nothing = ~0ull;
-    if (l1 && !l1->reciprocal) {
+    if (l1 && power_of_two(l1->sets)) {
         core->front = l1->front;
         core->front_mask = l1->set_mask;
         core->no_front = 0;

@@ -85,7 +85,7 @@ struct cache_core {
     uint32_t turn, low; /* turn: what cache_word() turns addresses by */
     uint64_t line_mask; /* the bits of an address that make a word */
     /* By set of the L1D: the line that is used last when all that waits has happened; dirty: surely so. `no_front`
-       is all ones where words & front_mask are not these sets, or there is no L1D: nothing is kept then. */
+       is all ones without an L1D, or with sets that are no power of two: nothing is kept then. */
     uint64_t *front, front_mask, no_front, nothing;
     uint64_t front_hits;            /* were not even queued, and are not yet in the L1D's counts */
     struct core_timing *timing;     /* who hears how long queued accesses took; NULL: nobody */
@@ -143,8 +143,8 @@ uint32_t cache_plain_stride(const struct cfg_cache *cfg);
 int cache_system_new_with(struct cache_system **out, const struct emt_config *cfg,
                           const struct cache_sets *ordered);
 
-static inline uint64_t *cache_front(const struct cache_core *c, uint64_t word) {
-    return &c->front[word & c->front_mask];
+static inline uint64_t *cache_front(const struct cache_core *c, uint64_t pa) {
+    return &c->front[pa >> c->line_shift & c->front_mask];
 }
 
 /* cache_queue.c: let the accesses that wait happen. */
@@ -162,7 +162,7 @@ static inline void cache_drain(struct cache_core *c) {
  */
 static inline void cache_queue(struct cache_core *c, uint64_t pa, bool write, uint64_t instruction,
                                bool dependent) {
-    uint64_t word = cache_word(c, pa, write), *front = cache_front(c, word);
+    uint64_t word = cache_word(c, pa, write), *front = cache_front(c, pa);
     if (!((*front - word) & ~CACHE_DIRTY)) { /* the same, or dirty where this is clean */
         c->front_hits++;                     /* a hit in the line used last changes nothing */
         return;
