@@ -79,14 +79,16 @@ static int watch(struct world *w) {
                                    .holds = CFG_TLB_DATA | CFG_TLB_INSTRUCTION,
                                    .pages = all,
                                    .entries = 16,
-                                   .ways = 4};
+                                   .ways = 4,
+                                   .mosaic = true};
     cfg->tlb[1] = (struct cfg_tlb){.name = "l2",
                                    .level = 2,
                                    .holds = CFG_TLB_DATA | CFG_TLB_INSTRUCTION,
                                    .pages = all,
                                    .entries = 96,
                                    .ways = 6,
-                                   .hit_cycles = 1};
+                                   .hit_cycles = 1,
+                                   .mosaic = true};
     cfg->ntlb = 2;
     for (unsigned i = 0; i < w->arch->walker->ncaches && i < CFG_MMU_CACHES; i++) {
         cfg->mmu_cache[i] = (struct cfg_mmu_cache){.entries = 8};

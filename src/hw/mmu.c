@@ -11,6 +11,9 @@
  * Permissions. An entry that does not allow the access, or a store through one that is not dirty, is dropped and
  * the page is walked again: faults come from tables, never from an entry (as on x86).
  *
+ * TLBs of mosaic pages (hw/mosaic_tlb.h) keep the codes that the walk found as well; one in level 1 gets those that
+ * level 2 has. A level 2 that is none gives a page alone.
+ *
  * Counting. An access that misses a level counts one miss there: in the TLB that is then filled, or, when none is,
  * in the level's first for this kind of access. So the hits and misses of a level's TLBs add up to its lookups.
  */
@@ -18,6 +21,7 @@
 #include <stdlib.h>
 
 #include "hw/mmu_private.h"
+#include "hw/mosaic_tlb.h"
 
 /* ---- construction ---- */
 
@@ -67,6 +71,10 @@ static int add_tlb(struct mmu *m, unsigned i) {
         err = tlb_init(t, cfg, (uint8_t)m->nl2++, seed);
     }
     m->by_config[i] = t;
+    const unsigned arity = m->arch->walker->toc_pages ? m->arch->walker->toc_pages(m->arch) : 1;
+    if (!err && arity > 1 && cfg->mosaic && (cfg->pages & CFG_PAGE_4K) && !t->mosaic)
+        err = mosaic_tlb_init(t, arity, m->arch);
+    m->wants_toc |= t->mosaic != NULL;
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         struct mmu_level *level = &m->level[cfg->level - 1][kind];
         if (cfg->holds & (kind == MMU_FETCH ? CFG_TLB_INSTRUCTION : CFG_TLB_DATA))
@@ -106,6 +114,8 @@ int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const
     if (!err)
         err = mmu_caches_init(m);
     mmu_walk_init(m);
+    if (m->wants_toc)
+        m->port.toc = &m->toc;
     if (!err && cfg->predictor == CFG_SPOT)
         err = add_spot(m);
     if (err) {
@@ -141,6 +151,7 @@ struct page {
     uint64_t va, pa, bytes, flags;
     bool global;
     int class;
+    struct mosaic_codes codes;
 };
 
 static bool fits(const struct page *p, uint64_t va, unsigned class) {
@@ -160,6 +171,9 @@ static int held_class(const struct page *p, const struct mmu_level *level) {
 static struct tlb_entry *insert(struct mmu *m, struct tlb *t, const struct page *p, uint64_t va, unsigned class,
                                 struct tlb_entry *old) {
     uint64_t first = va & -(1ull << tlb_class_shift(class));
+    if (t->mosaic && class == TLB_4K)
+        return mosaic_tlb_insert(t, tlb_key(m->asid_key, va), &p->codes, (p->pa + (first - p->va)) | p->flags,
+                                 p->global, old);
     return tlb_insert(t, tlb_key(m->asid_key, va), class, (p->pa + (first - p->va)) | p->flags, p->global, old);
 }
 
@@ -215,16 +229,23 @@ static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
     set_hint(m, kind, va, e);
 }
 
+static inline struct tlb_entry *find(const struct mmu *m, struct tlb *t, uint64_t key) {
+    return t->mosaic ? mosaic_tlb_find(t, key, &m->root) : tlb_find(t, key);
+}
+
 /* The level's entry that answers for va and allows the access; one that does not allow it is dropped. */
 static struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type, uint64_t va, struct tlb **where) {
     const struct mmu_level *l = &m->level[level - 1][mmu_kind_of(type)];
     uint64_t key = tlb_key(m->asid_key, va), needs = mmu_needs(type);
     for (unsigned i = 0; i < l->n; i++) {
-        struct tlb_entry *e = l->tlb[i]->used ? tlb_find(l->tlb[i], key) : NULL;
+        struct tlb_entry *e = l->tlb[i]->used ? find(m, l->tlb[i], key) : NULL;
         if (!e)
             continue;
         if ((e->frame & needs) != needs) {
-            tlb_drop(l->tlb[i], e);
+            if (l->tlb[i]->mosaic)
+                mosaic_tlb_drop(l->tlb[i], e);
+            else
+                tlb_drop(l->tlb[i], e);
             continue;
         }
         *where = l->tlb[i];
@@ -277,7 +298,9 @@ static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct 
         return;
     }
     uint64_t flags = (w.write ? TLB_WRITE : 0) | (w.dirty ? TLB_DIRTY : 0) | (w.exec ? TLB_EXEC : 0);
-    struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1};
+    struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1, {0}};
+    if (m->toc.valid)
+        page.codes = (struct mosaic_codes){m->toc.valid, m->toc.dirty, m->toc.code};
     while (page.class >= 0 && !fits(&page, va, (unsigned)page.class))
         page.class --;
     out->pa = w.pa + (va - w.va);
@@ -305,8 +328,10 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
     m->stats.tlb_cycles += t->hit_cycles;
     out->cycles = t->hit_cycles;
     out->pa = tlb_pa(e, va);
-    struct page page = {tlb_va(e),        tlb_page_pa(e),      tlb_bytes(e), e->frame & TLB_FLAGS,
-                        tlb_is_global(e), (int)tlb_class_of(e)};
+    struct page page = {tlb_va(e),        tlb_page_pa(e),       tlb_bytes(e), e->frame & TLB_FLAGS,
+                        tlb_is_global(e), (int)tlb_class_of(e), {0}};
+    if (t->mosaic)
+        page.codes = mosaic_tlb_codes(t, e);
     fill_l1(m, kind, &page, va);
 }
 
@@ -327,7 +352,7 @@ struct tlb_entry *mmu_l1_entry(struct mmu *m, uint64_t va, unsigned type) {
         return e;
     e = NULL;
     for (unsigned i = 0; i < m->level[0][kind].n && !e; i++)
-        e = tlb_find(m->level[0][kind].tlb[i], key);
+        e = find(m, m->level[0][kind].tlb[i], key);
     return e;
 }
 

@@ -33,6 +33,7 @@ struct mmu {
     struct mmu_level level[2][MMU_KINDS];
     struct tlb *by_config[CFG_TLBS]; /* of cfg->tlb[i] */
     struct tlb_entry nowhere;        /* matches nothing: where unused hints point */
+    bool wants_toc;                  /* a TLB of mosaic pages is there */
     bool no_hint;                    /* test: search each time */
 
     struct mmu_cache cache[CFG_MMU_CACHES];
@@ -43,6 +44,7 @@ struct mmu {
     uint32_t lookup_cycles;           /* of those that are looked up at once, before the first read */
     struct emt_port port;             /* how this machine walks */
 
+    struct emt_toc toc; /* where walks put what they learn of neighbours, if a TLB wants it */
     struct spot *spot; /* NULL: nobody guesses */
     uint64_t pc;       /* of the access that mmu_translate() is asked for; 0: not known. Only predictors look */
 

@@ -282,6 +282,7 @@ static struct emt_access access_of(uint64_t va, unsigned type) {
 uint32_t mmu_walk(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w) {
     struct emt_access access = access_of(va, type);
     struct port p = {.ops = m->port, .mmu = m, .cycles = m->lookup_cycles};
+    m->toc.valid = 0;
     if (m->arch->walker->walk(m->arch, &m->root, &access, &p.ops, w) < 0) {
         /* Tables that lead outside of memory: an address that this processor reserves. */
         *w = (struct emt_walk){.fault = true, .code = EMT_PF_PRESENT | EMT_PF_RSVD | EMT_PF_USER};

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "hw/mosaic_tlb.h"
 #include "hw/replacement.h"
 
 int tlb_init(struct tlb *t, const struct cfg_tlb *cfg, uint8_t index, uint64_t seed) {
@@ -32,6 +33,7 @@ int tlb_init(struct tlb *t, const struct cfg_tlb *cfg, uint8_t index, uint64_t s
 }
 
 void tlb_fini(struct tlb *t) {
+    mosaic_tlb_fini(t);
     free(t->entry);
     t->entry = NULL;
 }
@@ -67,6 +69,10 @@ void tlb_drop(struct tlb *t, struct tlb_entry *e) {
 
 /* Few pages: look each up. Many: look at each entry once. Never more work than the TLB is large. */
 void tlb_drop_range(struct tlb *t, uint16_t asid, uint64_t va, uint64_t last) {
+    if (t->mosaic) {
+        mosaic_tlb_drop_range(t, asid, va, last);
+        return;
+    }
     uint64_t asid_key = tlb_asid_key(asid), probes = 0;
     for (unsigned class = 0; class < TLB_CLASSES; class ++)
         if (t->live[class])
@@ -91,12 +97,20 @@ void tlb_drop_range(struct tlb *t, uint16_t asid, uint64_t va, uint64_t last) {
 }
 
 void tlb_drop_asid(struct tlb *t, uint16_t asid) {
+    if (t->mosaic) {
+        mosaic_tlb_drop_asid(t, asid);
+        return;
+    }
     for (struct tlb_entry *e = t->entry, *end = e + t->sets * t->ways; e < end; e++)
         if (e->tag && !tlb_is_global(e) && tlb_asid_of(e) == asid)
             tlb_drop(t, e);
 }
 
 void tlb_drop_all(struct tlb *t, bool globals_too) {
+    if (t->mosaic) {
+        mosaic_tlb_drop_all(t, globals_too);
+        return;
+    }
     for (struct tlb_entry *e = t->entry, *end = e + t->sets * t->ways; e < end; e++)
         if (e->tag && (globals_too || !tlb_is_global(e)))
             tlb_drop(t, e);
@@ -105,4 +119,6 @@ void tlb_drop_all(struct tlb *t, bool globals_too) {
 void tlb_reset_counts(struct tlb *t) {
     t->fills = t->clock;
     t->misses = t->evictions = 0;
+    if (t->mosaic)
+        t->mosaic->sub_misses = 0;
 }

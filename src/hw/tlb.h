@@ -52,6 +52,8 @@ struct tlb_entry {
 };
 static_assert(sizeof(struct tlb_entry) == 32, "two entries to a line of the host's cache");
 
+struct mosaic_tlb;
+
 struct tlb {
     uint64_t clock; /* uses: hits and fills */
     uint64_t fills; /* hits are clock - fills */
@@ -66,8 +68,8 @@ struct tlb {
     bool inclusive;
     uint8_t index; /* goes into the entries' frame words */
     uint64_t random;
-    uint64_t entries, used; /* used: valid entries of all sizes */
-    uint64_t reserved[1];
+    uint64_t entries, used;    /* used: valid entries of all sizes */
+    struct mosaic_tlb *mosaic; /* entries are mosaic pages, `entry` their slots (hw/mosaic_tlb.h); NULL */
 };
 static_assert(sizeof(struct tlb) == 128, "the hit path finds a TLB's clock with a shift");
 

@@ -39,6 +39,7 @@ struct cfg_tlb {
     enum cfg_replacement replacement;
     uint32_t hit_cycles; /* added to an access that hits here and in no level above */
     bool shared;         /* one for all cores (level 2 only) */
+    bool mosaic;         /* with an architecture of mosaic pages, an entry is one of them */
     bool inclusive;      /* evicting an entry here drops it from level 1 too (level 2 only) */
 };
 

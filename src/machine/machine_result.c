@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hw/mosaic_tlb.h"
 #include "machine/machine_private.h"
 
 void machine_take_picture(struct machine *m, struct os_process *p) {
@@ -44,6 +45,7 @@ static void tlb_results(const struct machine *m, struct emt_result *r) {
             out->hits += tlb->clock - tlb->fills;
             out->misses += tlb->misses;
             out->evictions += tlb->evictions;
+            out->sub_misses += tlb->mosaic ? tlb->mosaic->sub_misses : 0;
             if (cfg->shared)
                 break;
         }

@@ -80,9 +80,10 @@ static json_t *tlb_level(const struct emt_result *r, uint32_t level) {
         hits += t->hits;
         misses += t->misses;
         if (json_array_append_new(structures,
-                                  json_pack("{s:o,s:I,s:I,s:I,s:I,s:I}", "name", text(t->name), "entries",
+                                  json_pack("{s:o,s:I,s:I,s:I,s:I,s:I,s:I}", "name", text(t->name), "entries",
                                             whole(t->entries), "ways", whole(t->ways), "hits", whole(t->hits),
-                                            "misses", whole(t->misses), "evictions", whole(t->evictions))) != 0)
+                                            "misses", whole(t->misses), "sub_misses", whole(t->sub_misses),
+                                            "evictions", whole(t->evictions))) != 0)
             return json_decref(structures), NULL;
     }
     return json_pack("{s:I,s:I,s:I,s:o}", "level", whole(level), "hits", whole(hits), "misses", whole(misses),

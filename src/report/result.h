@@ -16,6 +16,7 @@ struct result_tlb {
     char name[CFG_NAME];
     uint32_t level, entries, ways;
     uint64_t hits, misses, evictions;
+    uint64_t sub_misses; /* of mosaic pages: misses where the entry was there, without the page */
 };
 
 struct result_mmu_cache {
