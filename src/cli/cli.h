@@ -59,7 +59,11 @@ struct session {
 /* 0, or negative when the input was bad; what was simulated until then stands either way. */
 int session_run(struct session *s);
 
+/* emt contiguity's table: a line for each result. */
+void cli_contiguity_table(FILE *out, const struct emt_result *const *results, unsigned n);
+
 /* The commands. */
+int cmd_contiguity(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_explain(int argc, char **argv);

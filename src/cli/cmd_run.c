@@ -45,6 +45,31 @@ static void help_compare(FILE *out) {
     help_common(out);
 }
 
+static void help_contiguity(FILE *out) {
+    fprintf(out,
+            "usage: emt contiguity [--mmu A] [--vary path=value,value...] [--machine M] ... INPUT\n\n"
+            "How contiguous physical memory is in the end under each placement policy: how many mappings cover\n"
+            "90, 99 and 100 %% of what the first process has resident. Runs one machine for each policy, unless\n"
+            "--vary os.placement=... names some; another --vary multiplies them, as in\n"
+            "    emt contiguity --vary memory.fragmented=0,0.5 --workload gups:bytes=1G\n"
+            "--set os.contiguity_every=N records it over time, for emt report.\n\n");
+    help_common(out);
+}
+
+/* All policies, unless the command line says which. */
+static void vary_policies(struct cli_options *opt) {
+    static const char path[] = "os.placement=";
+
+    for (unsigned i = 0; i < opt->nvary; i++)
+        if (!strncmp(opt->vary[i], path, sizeof(path) - 1))
+            return;
+    for (unsigned i = 0; i < opt->nset; i++)
+        if (!strncmp(opt->set[i], path, sizeof(path) - 1))
+            return;
+    if (opt->nvary < CLI_MAX_VARY)
+        opt->vary[opt->nvary++] = "os.placement=default,eager,ranger,ca";
+}
+
 /* One choice on an axis of the comparison: an architecture, or a value of a setting that varies. */
 struct axis {
     char *text;       /* copy that the pointers below point into */
@@ -118,6 +143,7 @@ static int describe(const struct cli_options *opt, const struct axis *axes, unsi
 }
 
 struct run {
+    bool contiguity; /* emt contiguity */
     struct cli_options opt;
     struct session session;
     char label[CLI_MAX_MACHINES][64];
@@ -130,7 +156,7 @@ static int make_axes(struct run *r, bool several) {
     /* Without --mmu a single machine has the one that its description names. */
     const char *mmu = r->opt.mmu ? r->opt.mmu : "";
 
-    if (several && !mmu[0])
+    if (several && !mmu[0] && !r->contiguity)
         return cli_error(-EINVAL, "compare: no --mmu A,B,...; see emt list mmus");
     if (!several && (strchr(mmu, ',') || r->opt.nvary))
         return cli_error(-EINVAL, "run: one machine only; several are compared by emt compare");
@@ -217,7 +243,9 @@ static int report(const struct run *r, const struct ev_source *source) {
         if (machine_trouble(r->session.machine[i]))
             status = cli_error(CLI_FAILED, "%s: %s", results[i].label, results[i].why_cut);
     FILE *out = r->opt.program ? stderr : stdout;
-    if (!r->opt.quiet)
+    if (!r->opt.quiet && r->contiguity)
+        cli_contiguity_table(out, list, r->session.machines);
+    else if (!r->opt.quiet)
         report_terminal(out, list, r->session.machines, isatty(fileno(out)));
     if (fflush(out) || ferror(out))
         status = cli_error(CLI_FAILED, "the table cannot be written: %s", strerror(errno));
@@ -266,9 +294,12 @@ static int run(int argc, char **argv, const char *command, void (*help)(FILE *))
     if (!r)
         return cli_error(CLI_FAILED, "out of memory");
     int stop = cli_parse(&r->opt, argc, argv, command, help);
+    r->contiguity = help == help_contiguity;
+    if (r->contiguity)
+        vary_policies(&r->opt);
     if (stop)
         status = stop - 1;
-    else if (!make_axes(r, help == help_compare) && !make_machines(r))
+    else if (!make_axes(r, help != help_run) && !make_machines(r))
         status = simulate(r);
     for (unsigned i = 0; i < r->session.machines; i++)
         machine_free(r->session.machine[i]);
@@ -283,6 +314,10 @@ static int run(int argc, char **argv, const char *command, void (*help)(FILE *))
 
 int cmd_run(int argc, char **argv) {
     return run(argc, argv, "run", help_run);
+}
+
+int cmd_contiguity(int argc, char **argv) {
+    return run(argc, argv, "contiguity", help_contiguity);
 }
 
 int cmd_compare(int argc, char **argv) {

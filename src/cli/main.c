@@ -15,6 +15,7 @@ struct command {
 static const struct command commands[] = {
     {"run", cmd_run, "simulate one machine under a program, a workload or a trace"},
     {"compare", cmd_compare, "simulate several machines in one pass and put them side by side"},
+    {"contiguity", cmd_contiguity, "how contiguous physical memory is under each placement policy"},
     {"explain", cmd_explain, "show every step of a page-table walk"},
     {"list", cmd_list, "list the architectures, machines, workloads or settings there are"},
     {"record", cmd_record, "write an input to a compact trace file"},
@@ -28,7 +29,7 @@ static void help(FILE *out) {
     fprintf(out, "usage: emt COMMAND ...\n\n"
                  "What address translation costs, in hardware and in the operating system.\n\n");
     for (unsigned i = 0; i < COMMANDS; i++)
-        fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].help);
+        fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
     fprintf(out, "\n  emt COMMAND --help    the options of a command\n"
                  "  emt --version\n\n"
                  "A first look:  emt compare --mmu radix4,radix5 -- ls -l /usr/bin\n");

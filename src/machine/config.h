@@ -71,6 +71,9 @@ struct cfg_spot {
     bool contiguous_only;           /* fill from pages that are marked contiguous */
 };
 
+/* os.placement: os/placement.h */
+enum cfg_placement { CFG_PLACEMENT_DEFAULT, CFG_PLACEMENT_CA, CFG_PLACEMENT_EAGER, CFG_PLACEMENT_RANGER };
+
 enum cfg_thp { CFG_THP_NEVER, CFG_THP_MADVISE, CFG_THP_ALWAYS };
 
 /* os.cost.NAME: instructions of one OS routine, table accesses not included. The list is in os/costs.h. */
@@ -134,19 +137,27 @@ struct emt_config {
     } memory;
 
     struct {
-        enum cfg_thp thp;                 /* os.thp.enabled */
-        bool thp_on_fault;                /* os.thp.fault */
-        bool khugepaged;                  /* os.thp.khugepaged */
-        uint64_t scan_every_instructions; /* os.thp.scan_every_instructions */
-        uint32_t scan_pages;              /* os.thp.scan_pages: 4 KiB pages looked at per scan */
-        uint32_t max_ptes_none;           /* os.thp.max_ptes_none */
-        bool zero_page;                   /* os.zero_page: read faults map one shared page */
-        uint32_t fault_around_pages;      /* os.fault_around_pages: page-cache pages mapped on a file fault */
-        bool asids;                       /* os.asids: tag TLBs by process (PCID) */
-        uint32_t flush_ceiling;           /* os.flush_ceiling: more pages than this: flush the whole ASID */
-        uint64_t stack_bytes;             /* os.stack_bytes: how far a stack may grow */
-        uint32_t cost[CFG_COSTS];         /* os.cost.NAME, instructions; indices of enum os_cost */
-        double cpi;                       /* os.cpi: cycles per OS instruction, table stalls not included */
+        enum cfg_thp thp;                   /* os.thp.enabled */
+        bool thp_on_fault;                  /* os.thp.fault */
+        bool khugepaged;                    /* os.thp.khugepaged */
+        uint64_t scan_every_instructions;   /* os.thp.scan_every_instructions */
+        uint32_t scan_pages;                /* os.thp.scan_pages: 4 KiB pages looked at per scan */
+        uint32_t max_ptes_none;             /* os.thp.max_ptes_none */
+        bool zero_page;                     /* os.zero_page: read faults map one shared page */
+        uint32_t fault_around_pages;        /* os.fault_around_pages: page-cache pages mapped on a file fault */
+        bool asids;                         /* os.asids: tag TLBs by process (PCID) */
+        uint32_t flush_ceiling;             /* os.flush_ceiling: more pages than this: flush the whole ASID */
+        uint64_t stack_bytes;               /* os.stack_bytes: how far a stack may grow */
+        enum cfg_placement placement;       /* os.placement */
+        uint32_t contig_pages;              /* os.contig_pages: least run that EMT_ATTR_CONTIG marks; 0: none */
+        uint32_t ca_split_order;            /* os.ca.split_order */
+        uint32_t ca_replace_order;          /* os.ca.replace_order */
+        uint32_t eager_max_order;           /* os.eager.max_order */
+        uint64_t ranger_every_instructions; /* os.ranger.every_instructions */
+        uint32_t ranger_pages;              /* os.ranger.pages: objects looked at in one waking */
+        uint64_t contiguity_every; /* os.contiguity_every: accesses between two looks at it; 0: at the end */
+        uint32_t cost[CFG_COSTS];  /* os.cost.NAME, instructions; indices of enum os_cost */
+        double cpi;                /* os.cpi: cycles per OS instruction, table stalls not included */
     } os;
 
     bool check_translations; /* check.translations */

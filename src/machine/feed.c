@@ -258,6 +258,8 @@ int machine_feed(struct machine *m, const struct ev_block *b) {
     if (c->caches)
         cache_drain(c->caches);
     os_tick(m->os, machine_instructions(m));
+    if (__builtin_expect(m->accesses >= m->next_sample, 0))
+        machine_take_sample(m);
     __atomic_store_n(&m->shown, m->accesses, __ATOMIC_RELAXED);
     return err;
 }

@@ -101,6 +101,8 @@ int machine_new(struct machine **out, const struct emt_config *cfg, char *why, s
     m->arch = emt_arch_find(cfg->mmu);
     m->counting = true;
     m->map_unknown = true;
+    m->sample_every = cfg->os.contiguity_every;
+    m->next_sample = m->sample_every ? m->sample_every : ~0ull;
     int err;
     if (!m->arch) {
         err = explain(why, why_bytes, -ENOENT, "there is no architecture '%s'; see emt list mmus", cfg->mmu);

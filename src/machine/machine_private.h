@@ -30,6 +30,7 @@ struct machine_picture {
     bool taken;
     struct os_cell cell[RESULT_CELLS];
     struct os_contiguity contiguity;
+    uint8_t run_of_cell[RESULT_CELLS];
     uint64_t free_blocks[11];
     double fragmentation;
 };
@@ -62,6 +63,11 @@ struct machine {
     char trouble[256];
 
     struct machine_picture picture;
+
+    /* Contiguity over time; when the list is full, every second one goes and the distance doubles. */
+    struct result_sample sample[RESULT_SAMPLES];
+    uint32_t nsample;
+    uint64_t next_sample, sample_every; /* accesses; next_sample ~0: none */
 };
 
 /* feed.c: a translation that the hint did not answer, faults included; m->slow says what it took. Not 0: the access
@@ -78,6 +84,7 @@ int machine_dispatch(struct machine *m, uint32_t process, uint32_t thread);
 /* Retired by all cores since the very start: the clock of os_tick(). */
 uint64_t machine_instructions(const struct machine *m);
 void machine_begin_counting(struct machine *m);
+void machine_take_sample(struct machine *m);
 void machine_take_picture(struct machine *m, struct os_process *p);
 
 #endif

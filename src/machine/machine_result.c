@@ -15,8 +15,32 @@ void machine_take_picture(struct machine *m, struct os_process *p) {
     os_memory_map(m->os, pic->cell, RESULT_CELLS);
     os_free_blocks(m->os, pic->free_blocks);
     pic->fragmentation = os_fragmentation(m->os, 9);
-    if (p)
+    if (p) {
         os_contiguity(p, &pic->contiguity);
+        os_run_map(p, pic->run_of_cell, RESULT_CELLS);
+    }
+}
+
+void machine_take_sample(struct machine *m) {
+    struct os_process *p = os_process_find(m->os, 1);
+    struct os_contiguity c;
+
+    while (m->next_sample <= m->accesses)
+        m->next_sample += m->sample_every;
+    if (!p)
+        return;
+    os_contiguity(p, &c);
+    struct result_sample s = {
+        .accesses = m->accesses, .resident_bytes = c.resident_bytes, .longest_bytes = c.longest_bytes};
+    memcpy(s.ranges, c.mappings[OS_VIEW_RANGE], sizeof(s.ranges));
+    m->sample[m->nsample++] = s;
+    if (m->nsample < RESULT_SAMPLES)
+        return;
+    m->nsample /= 2;
+    for (unsigned i = 0; i < m->nsample; i++)
+        m->sample[i] = m->sample[2 * i + 1];
+    m->sample_every *= 2;
+    m->next_sample = m->accesses + m->sample_every;
 }
 
 static void add_mmu_stats(struct mmu_stats *sum, const struct mmu_stats *s) {
@@ -125,6 +149,9 @@ static void picture(struct machine *m, struct emt_result *r) {
     memcpy(r->cell, m->picture.cell, sizeof(r->cell));
     memcpy(r->free_blocks, m->picture.free_blocks, sizeof(r->free_blocks));
     r->contiguity = m->picture.contiguity;
+    memcpy(r->run_of_cell, m->picture.run_of_cell, sizeof(r->run_of_cell));
+    memcpy(r->sample, m->sample, sizeof(r->sample));
+    r->nsample = m->nsample;
     r->fragmentation = m->picture.fragmentation;
 }
 

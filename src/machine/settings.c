@@ -7,7 +7,8 @@
 #include "machine/settings_private.h"
 
 _Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4 &&
-                   sizeof(enum cfg_mmu_cache_kind) == 4 && sizeof(enum cfg_predictor) == 4,
+                   sizeof(enum cfg_mmu_cache_kind) == 4 && sizeof(enum cfg_predictor) == 4 &&
+                   sizeof(enum cfg_placement) == 4,
                "enums are stored as 32 bits");
 
 static const struct setting_word replacements[] = {
@@ -19,6 +20,12 @@ static const struct setting_word mmu_cache_kinds[] = {
 static const struct setting_word predictors[] = {{"none", CFG_NO_PREDICTOR}, {"spot", CFG_SPOT}, {0}};
 static const struct setting_word thps[] = {
     {"never", CFG_THP_NEVER}, {"madvise", CFG_THP_MADVISE}, {"always", CFG_THP_ALWAYS}, {0}};
+
+static const struct setting_word placements[] = {{"default", CFG_PLACEMENT_DEFAULT},
+                                                 {"ca", CFG_PLACEMENT_CA},
+                                                 {"eager", CFG_PLACEMENT_EAGER},
+                                                 {"ranger", CFG_PLACEMENT_RANGER},
+                                                 {0}};
 
 #define AT(field)        offsetof(struct emt_config, field)
 #define TLB(field)       offsetof(struct cfg_tlb, field)
@@ -132,6 +139,14 @@ const struct setting setting_table[] = {
     BOOL("os.asids", "true", LINUX, "tag TLB entries by process (PCID)", AT(os.asids)),
     U32("os.flush_ceiling", "pages", "0", "4294967295", "33", LINUX, "more pages than this: flush the whole address space", AT(os.flush_ceiling)),
     BYTES("os.stack_bytes", "4K", "1T", "8M", LINUX, "how far a stack may grow", AT(os.stack_bytes)),
+    WORD("os.placement", "default", LINUX, "which frames: the buddy allocator's, ca (ISCA'20), eager (RMM), or ranger (ISCA'19)", AT(os.placement), placements),
+    U32("os.contig_pages", "pages", "0", "4294967295", "32", "Virtuoso's model of SpOT, quoting ISCA'20", "runs of so many mark their entries as contiguous under a placement policy; 0: never", AT(os.contig_pages)),
+    U32("os.ca.split_order", "", "0", "10", "10", "ours; the artifact of ISCA'20 has 9", "largest free block that a 4 KiB page may take its target frame from", AT(os.ca_split_order)),
+    U32("os.ca.replace_order", "", "0", "10", "9", "artifact of ISCA'20", "smallest fault, log2 of its 4 KiB frames, that places the rest of its VMA anew when its target is busy", AT(os.ca_replace_order)),
+    U32("os.eager.max_order", "", "0", "24", "12", "Virtuoso's model of RMM", "largest block that eager paging asks for, log2 of its 4 KiB frames", AT(os.eager_max_order)),
+    U64("os.ranger.every_instructions", "instructions", "1", MAX_U64, "50000000", ASSUMED ": 5 s, scaled as os.thp.scan_every_instructions", "pause of translation ranger's daemon", AT(os.ranger_every_instructions)),
+    U32("os.ranger.pages", "pages", "1", "4294967295", "262144", ASSUMED, "entries that it looks at in one waking", AT(os.ranger_pages)),
+    U64("os.contiguity_every", "accesses", "0", MAX_U64, "0", "", "look at contiguity after so many loads and stores, again and again; 0: at the end only", AT(os.contiguity_every)),
     NUMBER("os.cpi", "cycles per instruction", "0.01", "100", "1", ASSUMED, "of OS instructions, without stalls for tables", AT(os.cpi)),
     U32("os.cost.*", "instructions", "0", "1000000000", "", "", "one OS routine, table accesses not included", AT(os.cost)),
 

@@ -31,6 +31,14 @@ void content_copy(struct os *os, uint64_t dst, uint64_t src, uint64_t bytes) {
         os->content[dst + i] = os->content[src + i];
 }
 
+void content_swap(struct os *os, uint64_t a, uint64_t b, uint64_t bytes) {
+    for (uint64_t i = 0; os->content && i < bytes >> EMT_PAGE_SHIFT; i++) {
+        uint64_t was = os->content[a + i];
+        os->content[a + i] = os->content[b + i];
+        os->content[b + i] = was;
+    }
+}
+
 void os_peek_begin(const struct os *os, struct os_peek *peek) {
     peek->saved = *os->host;
     os->host->table_access = NULL;

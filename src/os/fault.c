@@ -141,7 +141,7 @@ static int map_anonymous(struct fault *f, struct emt_cursor *c) {
         return map_private(f, c, FRAME_NONE);
     f->op = OS_FAULT_ZERO;
     if (os->zero_pfn == FRAME_NONE) {
-        os->zero_pfn = page_alloc(f->p, f->va, PAGE, OS_USE_4K);
+        os->zero_pfn = page_alloc_anywhere(f->p, f->va, PAGE, OS_USE_4K);
         if (os->zero_pfn == FRAME_NONE)
             return -ENOMEM;
         page_clear(os, os->zero_pfn, PAGE);
@@ -325,6 +325,8 @@ int fault_handle(struct os_process *p, uint64_t va, unsigned type, enum os_op *o
             err = err ? err : -EAGAIN;
         }
     } while (err == -EAGAIN);
+    if (p->os->place.mark.p)
+        placement_mark(p->os);
     *op = f.op;
     *next = f.next;
     if (err == -ENOMEM)

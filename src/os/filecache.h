@@ -26,6 +26,8 @@ struct os_file {
     uint64_t bytes;
     uint64_t refs; /* VMAs, plus one for a numbered file */
     uint64_t cached_pages;
+    bool placed; /* place_offset: page - frame, where CA paging puts its pages */
+    int64_t place_offset;
     struct file_leaf *leaf;
     uint64_t leaf_room, leaves;
     struct os_file *prev, *next;

@@ -86,6 +86,8 @@ static void list_add(struct frames *f, uint64_t pfn, unsigned order, bool at_end
     }
     l->count++;
     n->avail[b->mobility] |= 1u << order;
+    if (order == FRAMES_MAX_ORDER)
+        contig_note(f, pfn, true);
 }
 
 static void list_del(struct frames *f, uint64_t pfn, unsigned order) {
@@ -105,6 +107,8 @@ static void list_del(struct frames *f, uint64_t pfn, unsigned order) {
         l->last = prev;
     if (!--l->count)
         n->avail[b->mobility] &= ~(1u << order);
+    if (order == FRAMES_MAX_ORDER)
+        contig_note(f, pfn, false);
 }
 
 /* ---- bitmaps of a split block ---- */
@@ -206,6 +210,7 @@ static uint64_t pair_touch(struct frames *f, uint64_t pfn) {
     b[1] = (struct block){.state = BLOCK_TAIL, .mobility = FRAME_MOVABLE, .node = node};
     f->touched[pfn / BLOCK_FRAMES / REGION_BLOCKS] = 1;
     f->node[node].fresh_pairs--;
+    contig_note(f, pfn, false);
     return pfn;
 }
 
@@ -480,6 +485,23 @@ void frames_free_all(struct frames *f) {
         munmap(f->splits.base, f->splits.bytes);
     if (f->groups.base)
         munmap(f->groups.base, f->groups.bytes);
+    for (unsigned n = 0; n < CFG_NODES; n++)
+        contig_free(f->contig[n]);
     free(f->touched);
     free(f);
+}
+
+int frames_contig(struct frames *f) {
+    int err = 0;
+
+    for (unsigned n = 0; n < f->nodes && !err; n++) {
+        assert(f->node[n].free == f->node_frames); /* the map begins with everything free */
+        if (!f->contig[n])
+            err = contig_new(&f->contig[n], f->node_frames / PAIR_FRAMES);
+    }
+    return err;
+}
+
+struct contig *frames_contig_of(const struct frames *f, int node) {
+    return node >= 0 && node < (int)f->nodes ? f->contig[node] : NULL;
 }

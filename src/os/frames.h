@@ -32,6 +32,7 @@ struct frame {
 };
 _Static_assert(sizeof(struct frame) == 16, "100 million of these must stay cheap");
 
+struct contig;
 struct frames;
 
 /* Each node gets bytes / nodes, rounded down to 4 MiB; a line on stderr says what is lost by that. -EINVAL after a
@@ -62,12 +63,26 @@ uint64_t frames_head(const struct frames *, uint64_t pfn);
 unsigned frames_free_in(const struct frames *, uint64_t pfn, unsigned n);
 uint64_t frames_free_total(const struct frames *);
 uint64_t frames_total(const struct frames *);
+/* Order of the free piece that holds pfn; -1: it is not free. */
+int frames_free_order(const struct frames *, uint64_t pfn);
+/* The first of 2^order movable frames on one node, aligned to their size and free, but not taken: what
+   frames_alloc() would give; beyond FRAMES_MAX_ORDER, where a contiguity map is kept, the lowest. FRAME_NONE. */
+uint64_t frames_peek(const struct frames *, unsigned order, int node);
+/* Keep the contiguity map of each node (os/contig.h) from now on, before the first allocation. -ENOMEM. */
+int frames_contig(struct frames *);
+/* Its blocks are of order 10, counted from the node's beginning; NULL: none is kept. */
+struct contig *frames_contig_of(const struct frames *, int node);
+/* First frame of a node; its number of frames. */
+uint64_t frames_node_start(const struct frames *, int node);
+uint64_t frames_node_frames(const struct frames *);
 int frames_node(const struct frames *, uint64_t pfn);
 
 void frames_free_blocks(const struct frames *, uint64_t count[FRAMES_MAX_ORDER + 1]);
 /* Unusable free space index (M. Gorman): share of free memory that is in blocks smaller than 2^order, 0..1; 1 when
    nothing is free. */
 double frames_fragmentation(const struct frames *, unsigned order);
+/* Calls `each` with the length of every maximal run of free frames, in order of address. false: one of them did. */
+bool frames_clusters(const struct frames *, bool (*each)(void *ctx, uint64_t frames), void *ctx);
 /* `n` cells of equal size over all memory, each with its bytes by use. */
 void frames_map(const struct frames *, struct os_cell *cells, unsigned n);
 /* Occupy frames, from a seed, until the index at order 9 is `degree`, taking at most `occupied` of all memory.

@@ -23,6 +23,7 @@
 
 #include <assert.h>
 
+#include "os/contig.h"
 #include "os/frames.h"
 
 #define BLOCK_FRAMES  512u
@@ -108,6 +109,7 @@ struct frames {
     size_t block_bytes;
     uint8_t *touched; /* for each region */
     struct pool splits, groups;
+    struct contig *contig[CFG_NODES]; /* NULL: nobody asked for the map */
 };
 
 static inline struct block *block_of(const struct frames *f, uint64_t pfn) {
@@ -134,6 +136,14 @@ static inline union record *record_of(const struct frames *f, uint64_t pfn) {
 
 static inline bool bit_get(const uint64_t *bits, unsigned i) {
     return bits[i / 64] >> i % 64 & 1;
+}
+
+/* A block of the largest order is free now, or is not any more. */
+static inline void contig_note(struct frames *f, uint64_t pfn, bool free) {
+    uint64_t node = pfn / f->node_frames;
+
+    if (__builtin_expect(f->contig[node] != NULL, 0))
+        contig_set(f->contig[node], (pfn - node * f->node_frames) / PAIR_FRAMES, free);
 }
 
 /* Is pfn the first frame of an allocation? */

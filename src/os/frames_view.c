@@ -77,6 +77,111 @@ int frames_node(const struct frames *f, uint64_t pfn) {
     return (int)(pfn / f->node_frames);
 }
 
+/* Free runs that end within a split block go to `each`; returns what runs on beyond its end. */
+static bool split_clusters(const struct split *s, bool (*each)(void *ctx, uint64_t frames), void *ctx,
+                           uint64_t *run) {
+    for (unsigned i = 0; i < BLOCK_FRAMES;) {
+        uint64_t bits = s->free[i / 64] >> i % 64;
+        unsigned left = 64 - i % 64, n;
+
+        if (bits & 1) {
+            n = ~bits ? (unsigned)__builtin_ctzll(~bits) : left;
+            n = n < left ? n : left;
+            *run += n;
+        } else {
+            if (*run && !each(ctx, *run))
+                return false;
+            *run = 0;
+            n = bits ? (unsigned)__builtin_ctzll(bits) : left;
+        }
+        i += n;
+    }
+    return true;
+}
+
+bool frames_clusters(const struct frames *f, bool (*each)(void *ctx, uint64_t frames), void *ctx) {
+    uint64_t blocks = f->total / BLOCK_FRAMES, run = 0, b = 0;
+
+    while (b < blocks) {
+        uint64_t touched = next_touched(f, b);
+
+        run += (touched - b) * BLOCK_FRAMES; /* fresh */
+        b = touched;
+        if (b == blocks)
+            break;
+        if (f->block[b].state == BLOCK_SPLIT) {
+            if (!split_clusters(split_of(f, &f->block[b]), each, ctx, &run))
+                return false;
+        } else if (block_free_in(f, &f->block[b], 0, BLOCK_FRAMES)) {
+            run += BLOCK_FRAMES;
+        } else if (run) {
+            if (!each(ctx, run))
+                return false;
+            run = 0;
+        }
+        b++;
+    }
+    return !run || each(ctx, run);
+}
+
+uint64_t frames_node_start(const struct frames *f, int node) {
+    return (uint64_t)node * f->node_frames;
+}
+
+uint64_t frames_node_frames(const struct frames *f) {
+    return f->node_frames;
+}
+
+int frames_free_order(const struct frames *f, uint64_t pfn) {
+    if (pfn >= f->total)
+        return -1;
+    const struct block *b = block_of(f, pfn);
+    unsigned i = pfn % BLOCK_FRAMES;
+    switch (b->state) {
+    case BLOCK_FRESH:
+        return FRAMES_MAX_ORDER;
+    case BLOCK_FREE:
+        return b->whole.link.order;
+    case BLOCK_TAIL:
+        return b[-1].state == BLOCK_FREE ? FRAMES_MAX_ORDER : -1;
+    case BLOCK_SPLIT:
+        break;
+    default:
+        return -1;
+    }
+    struct split *s = split_of(f, b);
+    return bit_get(s->free, i) ? split_record(f, s, piece_head(s, i))->link.order : -1;
+}
+
+/* The lowest aligned run of free blocks of order 10, by the contiguity map. */
+static uint64_t peek_large(const struct frames *f, unsigned order, int node) {
+    const struct contig *map = frames_contig_of(f, node);
+    uint64_t start = frames_node_start(f, node), frames = 1ull << order, block = 0, blocks;
+
+    for (; map && contig_next(map, block, &block, &blocks); block += blocks) {
+        uint64_t pfn = (start + block * PAIR_FRAMES + frames - 1) & ~(frames - 1);
+        if (pfn + frames <= start + (block + blocks) * PAIR_FRAMES)
+            return pfn;
+    }
+    return FRAME_NONE;
+}
+
+uint64_t frames_peek(const struct frames *f, unsigned order, int node) {
+    const struct node *n = &f->node[node];
+
+    if (order > FRAMES_MAX_ORDER)
+        return peek_large(f, order, node);
+    for (unsigned o = order; o <= FRAMES_MAX_ORDER; o++)
+        if (n->list[FRAME_MOVABLE][o].first)
+            return n->list[FRAME_MOVABLE][o].first - 1;
+    uint64_t b = n->next_fresh;
+    if (!n->fresh_pairs)
+        return FRAME_NONE;
+    while (f->block[b].state != BLOCK_FRESH)
+        b += 2;
+    return b * BLOCK_FRAMES;
+}
+
 void frames_free_blocks(const struct frames *f, uint64_t count[FRAMES_MAX_ORDER + 1]) {
     for (unsigned o = 0; o < ORDERS; o++) {
         count[o] = 0;
@@ -279,6 +384,24 @@ static int verify_counts(const struct frames *f, const struct census *c) {
     return 0;
 }
 
+/* The contiguity map has exactly the free blocks of order 10, in clusters that do not touch. */
+static int verify_contig(const struct frames *f, unsigned n) {
+    const struct contig *map = f->contig[n];
+    uint64_t start = frames_node_start(f, (int)n), pairs = f->node_frames / PAIR_FRAMES, block = pairs, blocks = 0;
+
+    if (!map)
+        return 0;
+    for (uint64_t i = 0; i < pairs; i++) {
+        if (i == 0 || i > block + blocks)
+            if (!contig_next(map, i, &block, &blocks))
+                block = pairs, blocks = 0;
+        bool free = frames_free_order(f, start + i * PAIR_FRAMES) == (int)FRAMES_MAX_ORDER;
+        if (free != (i >= block && i < block + blocks))
+            return broken("node %u: the contiguity map is wrong about block %llu", n, (ull)i);
+    }
+    return 0;
+}
+
 int frames_verify(const struct frames *f) {
     struct census *c = calloc(1, sizeof(*c));
     if (!c)
@@ -293,6 +416,8 @@ int frames_verify(const struct frames *f) {
                 err = verify_list(f, n, m, o, c);
     if (!err)
         err = verify_counts(f, c);
+    for (unsigned n = 0; n < f->nodes && !err; n++)
+        err = verify_contig(f, n);
     free(c);
     return err;
 }

@@ -7,6 +7,7 @@
  *     fault.c    page faults                               thp.c                 huge pages
  *     fork.c     fork, exec, exit                          pages.c               frames behind mappings
  *     account.c  which operation pays                      content.c             what a page shows, for tests
+ *     placement*.c  which frames: policies                 contig.c              free clusters
  *
  * Rules. An error leaves everything consistent: os_verify() holds after every call, whatever it returned. A frame
  * that was unmapped is given back after the flush, never before. emt_cursor locks its range: no emt_range or
@@ -20,7 +21,10 @@
 #include "os/filecache.h"
 #include "os/frames.h"
 #include "os/os.h"
+#include "os/placement.h"
 #include "os/vma.h"
+
+struct sizes;
 
 struct os_process {
     struct os *os;
@@ -54,6 +58,7 @@ struct os {
 
     struct os_stats stats;
     struct account account;
+    struct place_state place;
     /* Every frame is free, reserved, a table's, or the user's: os_verify() adds them up. */
     uint64_t reserved_frames, table_frames, user_frames;
     bool booted; /* emt_tsvc_boot() is done */
@@ -65,7 +70,8 @@ struct os {
     uint32_t scan_process;
     uint64_t scan_va;
 
-    uint64_t *content; /* by frame; NULL: not tracked */
+    struct sizes *boot_clusters; /* free runs of frames when memory was new (os/contiguity.h) */
+    uint64_t *content;           /* by frame; NULL: not tracked */
 };
 
 #define PAGE      EMT_PAGE_BYTES
@@ -98,10 +104,16 @@ static inline bool vma_private(const struct vma *v) {
 
 /* A frame, or a run of them, for va: placement asked, charged to the account. FRAME_NONE. */
 uint64_t page_alloc(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use);
+/* The same, but no placement policy is asked: for what no VMA owns, as pages of zeroes. */
+uint64_t page_alloc_anywhere(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use);
+/* Exactly these frames. FRAME_NONE: they are not all free. */
+uint64_t page_alloc_at(struct os *os, uint64_t pfn, unsigned order, enum os_use use);
 /* Give back an allocation that nothing maps. */
 void page_free(struct os *os, uint64_t pfn);
 void page_clear(struct os *os, uint64_t pfn, uint64_t bytes);
 void page_copy(struct os *os, uint64_t dst, uint64_t src, uint64_t bytes);
+/* Contents of two allocations of equal size change places. */
+void page_swap(struct os *os, uint64_t a, uint64_t b, uint64_t bytes);
 /* One of the frames that show zeroes to everyone: not counted, never written. */
 bool page_is_zero(const struct os *os, uint64_t pfn);
 /* One mapping of `bytes` more or less; the last one of private memory frees. */
@@ -172,6 +184,8 @@ int os_file_drop(struct os *os, struct os_file *f, uint64_t first, uint64_t end,
 
 void content_set(struct os *os, uint64_t pfn, uint64_t bytes, uint64_t content);
 void content_copy(struct os *os, uint64_t dst, uint64_t src, uint64_t bytes);
+
+void content_swap(struct os *os, uint64_t a, uint64_t b, uint64_t bytes);
 
 #define CONTENT_FREED 0xdeadfeedull /* what a freed frame shows: nobody must ever see it */
 

@@ -15,6 +15,7 @@ struct vma *space_vma_new(const struct vma *like, uint64_t start, uint64_t end) 
     *v = *like;
     v->start = start;
     v->end = end;
+    v->place = NULL;
     if (v->file)
         v->file->refs++;
     return v;
@@ -25,6 +26,7 @@ void space_vma_delete(struct os_process *p, struct vma *v) {
     vma_remove(&p->vmas, v);
     if (v->file)
         os_file_put(p->os, v->file);
+    placement_free(v);
     free(v);
 }
 
@@ -40,6 +42,7 @@ int space_split(struct os_process *p, uint64_t at) {
     if (!upper)
         return -ENOMEM;
     upper->offset = v->offset + (at - v->start);
+    placement_copy(upper, v, 0);
     vma_resize(&p->vmas, v, v->start, at);
     vma_insert(&p->vmas, upper);
     account_cost(p->os, OS_COST_VMA_CHANGE, 1);
@@ -55,6 +58,7 @@ static struct vma *join(struct os_process *p, struct vma *low, struct vma *high)
     uint64_t end = high->end;
 
     low->anon |= high->anon;
+    placement_join(low, high);
     space_vma_delete(p, high);
     vma_resize(&p->vmas, low, low->start, end);
     return low;
@@ -221,6 +225,7 @@ static int map(struct os_process *p, const struct mapping *m, uint64_t *at) {
         /* As Linux: a mapping that cannot be filled now is filled by faults, or fails then. */
         if ((m->flags & (ABI_MAP_POPULATE | ABI_MAP_LOCKED)) && v->prot)
             fault_populate(p, va, va + bytes, vma_private(v) && (v->prot & ABI_PROT_WRITE));
+        placement_mapped(p, va, va + bytes);
     }
     if (new.file)
         os_file_put(os, new.file);
@@ -319,6 +324,8 @@ int os_mprotect(struct os_process *p, uint64_t addr, uint64_t bytes, int prot) {
     if (!(addr & (PAGE - 1)))
         err = space_range_ok(p->os, addr, &bytes) ? protect(p, addr, addr + bytes, (uint32_t)prot & ABI_PROT_MASK)
                                                   : -ENOMEM;
+    if (!err)
+        placement_mapped(p, addr, addr + bytes);
     account_end(p->os);
     return err;
 }
@@ -356,6 +363,8 @@ static int set_brk(struct os_process *p, uint64_t end) {
             return -ENOMEM;
         err = add_anonymous(p, p->brk_end, end, 0);
     }
+    if (!err && end > p->brk_end)
+        placement_mapped(p, p->brk_end, end);
     if (!err)
         p->brk_end = end;
     return err;
@@ -383,6 +392,8 @@ int os_stack(struct os_process *p, uint64_t low, uint64_t end) {
         return -EEXIST;
     account_begin(p->os, OS_MMAP);
     err = add_anonymous(p, low, end, VMA_GROWSDOWN);
+    if (!err)
+        placement_mapped(p, low, end);
     account_end(p->os);
     return err;
 }

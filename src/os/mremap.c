@@ -62,6 +62,7 @@ static int move(const struct remap *r, struct vma *v) {
         return -ENOMEM;
     if (!v->file && !v->anon)
         new->offset = r->new; /* no page has a key yet: as if mapped here, so that it can merge */
+    placement_copy(new, v, (int64_t)(r->new - r->old));
     vma_insert(&p->vmas, new);
     account_cost(p->os, OS_COST_VMA_CHANGE, 1);
     err = move_entries(r, r->old_bytes); /* shrunk before, if it gets shorter */
@@ -174,6 +175,8 @@ int os_mremap(struct os_process *p, uint64_t old, uint64_t old_bytes, uint64_t *
     account_begin(p->os, OS_MREMAP);
     account_cost(p->os, OS_COST_SYSCALL, 1);
     int err = remap(&r);
+    if (!err)
+        placement_mapped(p, r.new, r.new + r.bytes);
     account_end(p->os);
     if (!err)
         *addr = r.new;

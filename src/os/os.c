@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/contiguity.h"
 #include "os/internal.h"
 
 const char *const os_op_name[OS_OPS] = {
@@ -23,6 +24,7 @@ const char *const os_op_name[OS_OPS] = {
     [OS_EXIT] = "exit",
     [OS_EXEC] = "exec",
     [OS_KHUGEPAGED] = "khugepaged",
+    [OS_RANGER] = "ranger",
     [OS_SHOOTDOWN] = "shootdown",
     [OS_SWITCH] = "switch",
     [OS_TLB_REFILL] = "tlb_refill",
@@ -93,6 +95,10 @@ int os_new(struct os **out, const struct emt_config *cfg, struct emt_tsvc *svc) 
         free(os);
         return err;
     }
+    if (placement_init(os)) {
+        os_free(os);
+        return -ENOMEM;
+    }
     os->pending = malloc(ZAP_BYTES / PAGE * sizeof(*os->pending));
     if (!os->pending) {
         os_free(os);
@@ -104,6 +110,7 @@ int os_new(struct os **out, const struct emt_config *cfg, struct emt_tsvc *svc) 
     os->booted = emt_tsvc_boot(svc) == 0;
     if (cfg->memory.fragmented > 0)
         frames_fragment(os->frames, cfg->memory.fragmented, cfg->memory.occupied, cfg->memory.seed);
+    os->boot_clusters = contig_clusters(os);
     os->reserved_frames = frames_total(os->frames) - frames_free_total(os->frames) - os->table_frames;
     *out = os;
     return 0;
@@ -131,6 +138,7 @@ void os_free(struct os *os) {
     if (os->booted)
         emt_tsvc_shutdown(os->svc);
     frames_free_all(os->frames);
+    sizes_free(os->boot_clusters);
     free(os->files.by_id);
     free(os->process);
     free(os->pending);

@@ -34,6 +34,7 @@ enum os_op {
     OS_EXIT,
     OS_EXEC,
     OS_KHUGEPAGED,
+    OS_RANGER, /* translation ranger's daemon */
     OS_SHOOTDOWN,
     OS_SWITCH,
     OS_TLB_REFILL, /* of a software-managed TLB; counted by the MMU, its cycles are translation */
@@ -46,8 +47,20 @@ struct os_op_stats {
     uint64_t extra_cycles; /* exception entry, IPIs, invalidations: cycles that are no instructions */
 };
 
+/* What the placement policy did; all zero under the default one. */
+struct os_place_stats {
+    uint64_t hits;                      /* allocations that got the frames they were to have */
+    uint64_t busy, outside, other_node; /* that did not, since these were not free, no memory, another node's */
+    uint64_t placements, replaced;      /* searches for a cluster; of these, after a busy target */
+    uint64_t no_cluster;                /* of these, with no block of the largest order free */
+    uint64_t eager_bytes;               /* allocated when mapped */
+    uint64_t migrated_bytes, exchanged_bytes; /* by ranger */
+    uint64_t unmovable_pages;                 /* it had to leave, each time it looked */
+};
+
 struct os_stats {
     struct os_op_stats op[OS_OPS];
+    struct os_place_stats place;
     uint64_t pages_zeroed_bytes, pages_copied_bytes;
     uint64_t huge_splits, huge_collapses, huge_fallbacks;
     uint64_t out_of_memory;   /* faults that found no frame */
@@ -139,11 +152,36 @@ void os_memory_map(const struct os *, struct os_cell *cells, unsigned n);
 /* Free blocks by order 0..10, all nodes; and the unusable free space index at `order` (Gorman, 0..1). */
 void os_free_blocks(const struct os *, uint64_t count[11]);
 double os_fragmentation(const struct os *, unsigned order);
-/* Runs: number of virtually and physically contiguous mappings of a process that cover 99 % of what it has
-   resident, the longest in bytes, and the number in all. */
+/*
+ * How contiguous what a process has resident is: the fewest mappings that cover 90, 99 and 100 % of it, when a
+ * mapping is what the view says. The ideal is not what is mapped: an offline best fit that knew from the start how
+ * much of each VMA would be touched, into the free clusters, of any alignment, that memory had at boot.
+ */
+enum os_view {
+    OS_VIEW_RANGE,  /* contiguous in virtual and physical memory, any length and alignment (RMM's ranges) */
+    OS_VIEW_VMA,    /* a VMA, whatever lies behind it: what direct segments would need at best */
+    OS_VIEW_ANCHOR, /* a TLB entry of hybrid coalescing (ISCA'17): aligned anchors, else 2 MiB and 4 KiB pages */
+    OS_VIEW_OFFSET, /* all that has one offset of virtual to physical, holes or not: what SpOT predicts by */
+    OS_VIEW_IDEAL,
+    OS_VIEWS
+};
+extern const char *const os_view_name[OS_VIEWS]; /* "range", ... as in the results */
+#define OS_SHARES  3                             /* 90, 99, 100 % */
+#define OS_LONGEST 8
+
 struct os_contiguity {
     uint64_t resident_bytes, runs, runs_99, longest_bytes;
+    uint64_t touched_bytes;                 /* of it, in objects that were accessed; 0: hardware does not tell */
+    uint64_t mappings[OS_VIEWS][OS_SHARES]; /* 0: not known, there were too many runs */
+    uint64_t anchor_pages;                  /* the anchor distance with the fewest entries in all */
+    uint64_t longest[OS_LONGEST];           /* bytes of the longest runs, descending */
 };
 void os_contiguity(struct os_process *, struct os_contiguity *);
+
+/* The same memory as in os_memory_map(), coloured by run: for each cell the rank, from 1 on, of the run that has
+   most of it; OS_RUN_SMALL: of a run beyond the longest OS_RUN_RANKS; 0: nothing of this process. */
+#define OS_RUN_RANKS 254
+#define OS_RUN_SMALL 255
+void os_run_map(struct os_process *, uint8_t *rank, unsigned n);
 
 #endif

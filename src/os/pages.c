@@ -34,7 +34,10 @@ static uint64_t from_candidates(struct os *os, const struct emt_place *place, un
     return FRAME_NONE;
 }
 
-static uint64_t alloc_placed(struct os_process *p, uint64_t va, unsigned order, enum os_use use) {
+/* What the architecture says of the frames for va. false: nothing. true: *pfn is its answer, which may be that
+   there are none. */
+static bool alloc_by_architecture(struct os_process *p, uint64_t va, unsigned order, enum os_use use,
+                                  uint64_t *pfn) {
     struct os *os = p->os;
     struct emt_place place;
     struct emt_place_query query = {.va = va,
@@ -45,12 +48,34 @@ static uint64_t alloc_placed(struct os_process *p, uint64_t va, unsigned order, 
                                     .ctx = os};
 
     emt_tdb_place(&p->tdb, &query, &place);
-    if (place.kind != EMT_PLACE_ANY) {
-        uint64_t pfn = from_candidates(os, &place, order, use);
-        if (pfn != FRAME_NONE || place.kind == EMT_PLACE_REQUIRE)
-            return pfn;
-    }
-    return frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
+    *pfn = FRAME_NONE;
+    if (place.kind == EMT_PLACE_ANY)
+        return false;
+    *pfn = from_candidates(os, &place, order, use);
+    return *pfn != FRAME_NONE || place.kind == EMT_PLACE_REQUIRE;
+}
+
+/* The architecture first, then the placement policy, then whatever is free. */
+static uint64_t alloc_placed(struct os_process *p, uint64_t va, unsigned order, enum os_use use) {
+    struct os *os = p->os;
+    uint64_t pfn = FRAME_NONE;
+
+    if (os->caps.places && alloc_by_architecture(p, va, order, use, &pfn))
+        return pfn;
+    if (os->place.policy)
+        pfn = placement_frame(p, va, order, use);
+    if (pfn == FRAME_NONE)
+        pfn = frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
+    placement_charge(os);
+    return pfn;
+}
+
+static uint64_t allocated(struct os *os, uint64_t pfn, unsigned order) {
+    if (pfn == FRAME_NONE)
+        return FRAME_NONE;
+    os->user_frames += 1ull << order;
+    os->stats.resident_peak_bytes = max_u64(os->stats.resident_peak_bytes, os->user_frames * PAGE);
+    return pfn;
 }
 
 uint64_t page_alloc(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use) {
@@ -58,13 +83,29 @@ uint64_t page_alloc(struct os_process *p, uint64_t va, uint64_t bytes, enum os_u
     unsigned order = emt_log2(bytes) - EMT_PAGE_SHIFT;
 
     account_cost(os, OS_COST_FRAME_ALLOC, 1);
-    uint64_t pfn = os->caps.places ? alloc_placed(p, va, order, use)
-                                   : frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
-    if (pfn == FRAME_NONE)
-        return FRAME_NONE;
-    os->user_frames += 1ull << order;
-    os->stats.resident_peak_bytes = max_u64(os->stats.resident_peak_bytes, os->user_frames * PAGE);
-    return pfn;
+    uint64_t pfn = os->caps.places || os->place.policy
+                       ? alloc_placed(p, va, order, use)
+                       : frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
+    return allocated(os, pfn, order);
+}
+
+uint64_t page_alloc_anywhere(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use) {
+    struct os *os = p->os;
+    unsigned order = emt_log2(bytes) - EMT_PAGE_SHIFT;
+    uint64_t pfn;
+
+    account_cost(os, OS_COST_FRAME_ALLOC, 1);
+    if (!os->caps.places || !alloc_by_architecture(p, va, order, use, &pfn))
+        pfn = frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
+    placement_charge(os);
+    return allocated(os, pfn, order);
+}
+
+uint64_t page_alloc_at(struct os *os, uint64_t pfn, unsigned order, enum os_use use) {
+    account_cost(os, OS_COST_FRAME_ALLOC, 1);
+    pfn = frames_alloc_at(os->frames, pfn, order, FRAME_MOVABLE, use);
+    placement_charge(os);
+    return allocated(os, pfn, order);
 }
 
 void page_free(struct os *os, uint64_t pfn) {
@@ -74,6 +115,7 @@ void page_free(struct os *os, uint64_t pfn) {
     content_set(os, pfn, PAGE << order, CONTENT_FREED);
     os->user_frames -= 1ull << order;
     frames_free(os->frames, pfn);
+    placement_charge(os);
 }
 
 void page_clear(struct os *os, uint64_t pfn, uint64_t bytes) {
@@ -86,6 +128,12 @@ void page_copy(struct os *os, uint64_t dst, uint64_t src, uint64_t bytes) {
     account_cost(os, OS_COST_COPY_KIB, bytes >> 10);
     os->stats.pages_copied_bytes += bytes;
     content_copy(os, dst, src, bytes);
+}
+
+void page_swap(struct os *os, uint64_t a, uint64_t b, uint64_t bytes) {
+    account_cost(os, OS_COST_COPY_KIB, 2 * bytes >> 10);
+    os->stats.pages_copied_bytes += 2 * bytes;
+    content_swap(os, a, b, bytes);
 }
 
 /* ---- who maps a frame ---- */
@@ -150,9 +198,11 @@ int page_map(struct os_process *p, struct emt_cursor *c, const struct vma *v, ui
     if (err)
         return err;
     /* As Linux does: the access that faulted will set them anyway. What cannot say them has none. */
-    emt_tobj_set(os->svc, &o, EMT_ATTR_ACCESSED, 1);
-    if (write)
+    emt_tobj_set(os->svc, &o, EMT_ATTR_ACCESSED, !os->place.filling);
+    if (write && !os->place.filling)
         emt_tobj_set(os->svc, &o, EMT_ATTR_DIRTY, 1);
+    if (os->place.contig_pfn == pfn)
+        emt_tobj_set(os->svc, &o, EMT_ATTR_CONTIG, 1); /* a hint: what cannot say it goes without */
     err = emt_cursor_set(c, &o);
     if (err)
         return err;

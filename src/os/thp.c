@@ -25,7 +25,7 @@ static uint64_t huge_zero(struct os_process *p, uint64_t va) {
     struct os *os = p->os;
 
     if (os->huge_zero_pfn == FRAME_NONE) {
-        uint64_t pfn = page_alloc(p, va, os->huge_bytes, OS_USE_2M);
+        uint64_t pfn = page_alloc_anywhere(p, va, os->huge_bytes, OS_USE_2M);
         if (pfn == FRAME_NONE)
             return FRAME_NONE;
         page_clear(os, pfn, os->huge_bytes);
@@ -236,7 +236,9 @@ int thp_collapse(struct os_process *p, const struct vma *v, uint64_t base, bool 
         goto out;
     os->node = frames_node(os->frames, tobj(os, &s.old[0], EMT_ATTR_PFN));
     err = -ENOMEM;
+    os->place.keep_records = true;
     uint64_t pfn = page_alloc(p, base, os->huge_bytes, OS_USE_2M);
+    os->place.keep_records = false;
     if (pfn == FRAME_NONE)
         goto out;
     frames_of(os->frames, pfn)->owner = vma_page(v, base) << 20 | (p->family & 0xfffff);
@@ -308,6 +310,7 @@ static bool scan_once(struct os *os) {
 void os_tick(struct os *os, uint64_t instructions) {
     uint64_t period = os->cfg.os.scan_every_instructions;
 
+    placement_tick(os, instructions);
     if (!os->cfg.os.khugepaged || !os->huge_bytes || !period)
         return;
     if (!os->next_scan)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct os_file;
+struct place_records;
 
 #define VMA_SHARED     0x01u
 #define VMA_GROWSDOWN  0x02u
@@ -31,10 +32,11 @@ struct vma {
      * frame's owner key still finds its mappings.
      */
     uint64_t offset;
-    struct os_file *file; /* NULL: private anonymous memory; holds a reference */
-    uint32_t prot;        /* ABI_PROT_ */
-    uint32_t flags;       /* VMA_ */
-    bool anon;            /* may map private pages: they exist nowhere else, so fork must copy */
+    struct os_file *file;        /* NULL: private anonymous memory; holds a reference */
+    uint32_t prot;               /* ABI_PROT_ */
+    uint32_t flags;              /* VMA_ */
+    struct place_records *place; /* os/placement.h; NULL: none yet */
+    bool anon;                   /* may map private pages: they exist nowhere else, so fork must copy */
 
     struct vma *prev, *next;
     struct vma *left, *right;

@@ -211,17 +211,25 @@ static int cost_estimates(const struct emt_config *cfg) {
     return n;
 }
 
+static json_t *placement(const struct os_place_stats *s) {
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "hits", whole(s->hits), "busy",
+                     whole(s->busy), "outside", whole(s->outside), "other_node", whole(s->other_node), "placements",
+                     whole(s->placements), "replaced", whole(s->replaced), "no_cluster", whole(s->no_cluster),
+                     "eager_bytes", whole(s->eager_bytes), "migrated_bytes", whole(s->migrated_bytes),
+                     "exchanged_bytes", whole(s->exchanged_bytes), "unmovable_pages", whole(s->unmovable_pages));
+}
+
 static json_t *os(const struct emt_result *r) {
     const struct os_stats *s = &r->os;
 
-    return json_pack("{s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "faults", faults(s),
+    return json_pack("{s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "faults", faults(s),
                      "instructions", whole(r->os_instructions), "cycles", real(r->cycles_os), "table_bytes",
                      whole(r->table_bytes), "table_bytes_peak", whole(r->table_bytes_peak), "by_operation",
                      by_operation(r), "zeroed_bytes", whole(s->pages_zeroed_bytes), "copied_bytes",
                      whole(s->pages_copied_bytes), "huge_splits", whole(s->huge_splits), "huge_collapses",
                      whole(s->huge_collapses), "huge_fallbacks", whole(s->huge_fallbacks), "out_of_memory",
                      whole(s->out_of_memory), "segv", whole(s->segv), "cost_figures", whole(os_cost_count),
-                     "cost_estimates", (json_int_t)cost_estimates(&r->cfg));
+                     "cost_estimates", (json_int_t)cost_estimates(&r->cfg), "placement", placement(&s->place));
 }
 
 /* ---- memory ---- */
@@ -247,8 +255,72 @@ static json_t *memory_map(const struct emt_result *r) {
     return runs;
 }
 
-static json_t *memory(const struct emt_result *r) {
+static json_t *numbers(const uint64_t *value, unsigned n) {
+    json_t *all = json_array();
+
+    for (unsigned i = 0; i < n; i++)
+        if (json_array_append_new(all, json_integer(whole(value[i]))) != 0)
+            return json_decref(all), NULL;
+    return all;
+}
+
+/* For each view the mappings that cover 90, 99 and 100 %; null where they are not known. */
+static json_t *mappings(const struct os_contiguity *c) {
+    json_t *all = json_object();
+
+    for (unsigned v = 0; v < OS_VIEWS; v++) {
+        bool known = !c->resident_bytes || c->mappings[v][0];
+
+        if (json_object_set_new(all, os_view_name[v], known ? numbers(c->mappings[v], OS_SHARES) : json_null()) !=
+            0)
+            return json_decref(all), NULL;
+    }
+    return all;
+}
+
+/* Physical memory coloured by run; equal neighbours become one entry. */
+static json_t *run_map(const struct emt_result *r) {
+    json_t *runs = json_array();
+
+    for (unsigned i = 0, next; i < RESULT_CELLS; i = next) {
+        for (next = i + 1; next < RESULT_CELLS && r->run_of_cell[next] == r->run_of_cell[i]; next++)
+            ;
+        if (json_array_append_new(
+                runs, json_pack("{s:i,s:i}", "cells", (int)(next - i), "run", (int)r->run_of_cell[i])) != 0)
+            return json_decref(runs), NULL;
+    }
+    return runs;
+}
+
+static json_t *samples(const struct emt_result *r) {
+    json_t *all = json_array();
+
+    for (unsigned i = 0; i < r->nsample; i++) {
+        const struct result_sample *s = &r->sample[i];
+
+        if (json_array_append_new(all,
+                                  json_pack("{s:I,s:I,s:I,s:o}", "accesses", whole(s->accesses), "resident_bytes",
+                                            whole(s->resident_bytes), "longest_bytes", whole(s->longest_bytes),
+                                            "ranges", numbers(s->ranges, OS_SHARES))) != 0)
+            return json_decref(all), NULL;
+    }
+    return all;
+}
+
+static json_t *contiguity(const struct emt_result *r) {
     const struct os_contiguity *c = &r->contiguity;
+    unsigned longest = 0;
+
+    while (longest < OS_LONGEST && c->longest[longest])
+        longest++;
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:o,s:I,s:o,s:o,s:o}", "resident_bytes", whole(c->resident_bytes),
+                     "runs", whole(c->runs), "runs_99", whole(c->runs_99), "longest_bytes", whole(c->longest_bytes),
+                     "touched_bytes", whole(c->touched_bytes), "mappings", mappings(c), "anchor_pages",
+                     whole(c->anchor_pages), "longest", numbers(c->longest, longest), "map", run_map(r),
+                     "over_time", samples(r));
+}
+
+static json_t *memory(const struct emt_result *r) {
     const uint64_t *mapped = r->os.mapped_bytes;
     json_t *blocks = json_array();
     int bad = 0;
@@ -257,12 +329,11 @@ static json_t *memory(const struct emt_result *r) {
         bad |= json_array_append_new(blocks, json_integer(whole(r->free_blocks[i])));
     if (bad)
         return json_decref(blocks), NULL;
-    return json_pack("{s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:{s:I,s:I,s:I,s:I},s:o}", "bytes",
-                     whole(r->cfg.memory.bytes), "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]),
-                     "1G", whole(mapped[2]), "resident_peak_bytes", whole(r->os.resident_peak_bytes),
-                     "fragmentation", real(r->fragmentation), "free_blocks", blocks, "contiguity", "resident_bytes",
-                     whole(c->resident_bytes), "runs", whole(c->runs), "runs_99", whole(c->runs_99),
-                     "longest_bytes", whole(c->longest_bytes), "map", memory_map(r));
+    return json_pack("{s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:o,s:o}", "bytes", whole(r->cfg.memory.bytes),
+                     "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]), "1G", whole(mapped[2]),
+                     "resident_peak_bytes", whole(r->os.resident_peak_bytes), "fragmentation",
+                     real(r->fragmentation), "free_blocks", blocks, "contiguity", contiguity(r), "map",
+                     memory_map(r));
 }
 
 /* ---- a result ---- */

@@ -36,6 +36,13 @@ struct result_checker {
     char first[256]; /* the first finding, in words */
 };
 
+/* os.contiguity_every: how contiguous the first process was after so many loads and stores. */
+struct result_sample {
+    uint64_t accesses, resident_bytes, longest_bytes;
+    uint64_t ranges[OS_SHARES];
+};
+#define RESULT_SAMPLES 128
+
 struct emt_result {
     struct emt_config cfg;
     char label[64];    /* what sets this result apart from its neighbours: "radix4", "radix4 always" */
@@ -68,6 +75,9 @@ struct emt_result {
 
     struct os_cell cell[RESULT_CELLS];
     struct os_contiguity contiguity;
+    uint8_t run_of_cell[RESULT_CELLS]; /* os_run_map() */
+    struct result_sample sample[RESULT_SAMPLES];
+    uint32_t nsample;
     uint64_t free_blocks[11];
     double fragmentation;
 

@@ -676,6 +676,13 @@ static void configure(struct world *w) {
     c->os.zero_page = w->setup->zero_page;
     c->os.fault_around_pages = w->setup->fault_around_pages;
     c->os.stack_bytes = 8 << 20;
+    c->os.placement = w->setup->placement;
+    c->os.contig_pages = 8;
+    c->os.ca_split_order = 10;
+    c->os.ca_replace_order = 9;
+    c->os.eager_max_order = 12;
+    c->os.ranger_every_instructions = 2000;
+    c->os.ranger_pages = 4000;
     for (unsigned i = 0; i < os_cost_count; i++)
         c->os.cost[i] = os_cost_table[i].instructions;
 }
@@ -710,6 +717,8 @@ static void close_world(struct world *w) {
     w->counts.splits = s->huge_splits;
     w->counts.collapses = s->huge_collapses;
     w->counts.copies = s->pages_copied_bytes / PAGE;
+    w->counts.placed = s->place.hits;
+    w->counts.moved = s->place.migrated_bytes + s->place.exchanged_bytes;
     for (unsigned n = 0; n < PROCESSES; n++)
         if (w->process[n].p)
             os_exit(w->process[n].p);

@@ -22,9 +22,11 @@ struct oracle_setup {
     uint64_t memory_bytes;
     uint32_t nodes, fault_around_pages;
     unsigned verify_every; /* calls between two checks of everything */
+    enum cfg_placement placement;
 };
 
 struct oracle_counts {
+    uint64_t placed, moved; /* allocations that got the frame the policy wanted; bytes that ranger moved */
     uint64_t calls, stores, loads, out_of_memory, huge_faults, splits, collapses, copies;
 };
 

@@ -33,6 +33,18 @@ static const struct oracle_setup setups[] = {
     {"radix4", false, true, CFG_THP_NEVER, 8 << 20, 1, 16, 64},
     {"radix4", true, true, CFG_THP_ALWAYS, 8 << 20, 1, 16, 64},
     {"radix5", false, false, CFG_THP_ALWAYS, 4 << 20, 1, 16, 64},
+    /* every placement policy; with little memory, on two nodes, and where the architecture chooses frames too */
+    {"radix4", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64, CFG_PLACEMENT_CA},
+    {"radix4", false, false, CFG_THP_NEVER, 256 << 20, 2, 16, 64, CFG_PLACEMENT_CA},
+    {"radix4", true, true, CFG_THP_ALWAYS, 12 << 20, 1, 16, 64, CFG_PLACEMENT_CA},
+    {"ecpt", false, true, CFG_THP_ALWAYS, 512 << 20, 1, 16, 64, CFG_PLACEMENT_CA},
+    {"radix4", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64, CFG_PLACEMENT_EAGER},
+    {"radix4", false, true, CFG_THP_NEVER, 256 << 20, 2, 16, 64, CFG_PLACEMENT_EAGER},
+    {"radix4", false, true, CFG_THP_ALWAYS, 12 << 20, 1, 16, 64, CFG_PLACEMENT_EAGER},
+    {"radix4", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64, CFG_PLACEMENT_RANGER},
+    {"radix4", false, true, CFG_THP_NEVER, 256 << 20, 2, 16, 64, CFG_PLACEMENT_RANGER},
+    {"radix4", false, true, CFG_THP_MADVISE, 12 << 20, 1, 16, 64, CFG_PLACEMENT_RANGER},
+    {"hashed", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64, CFG_PLACEMENT_RANGER},
 };
 
 static void run(void **state) {
@@ -56,16 +68,26 @@ static void run(void **state) {
         sum.splits += c.splits;
         sum.collapses += c.collapses;
         sum.copies += c.copies;
+        sum.placed += c.placed;
+        sum.moved += c.moved;
     }
     printf(
         "%llu calls, %llu stores, %llu out of memory, %llu huge faults, %llu splits, %llu collapses, %llu copies\n",
         (unsigned long long)sum.calls, (unsigned long long)sum.stores, (unsigned long long)sum.out_of_memory,
         (unsigned long long)sum.huge_faults, (unsigned long long)sum.splits, (unsigned long long)sum.collapses,
         (unsigned long long)sum.copies);
+    if (s->placement != CFG_PLACEMENT_DEFAULT)
+        printf("%llu placed, %llu bytes moved\n", (unsigned long long)sum.placed, (unsigned long long)sum.moved);
     /* The sequences reach what they are for. */
+    if (s->placement == CFG_PLACEMENT_RANGER)
+        assert_true(sum.moved > 1 << 20);
+    else if (s->placement != CFG_PLACEMENT_DEFAULT)
+        assert_true(sum.placed > 100);
     assert_true(sum.calls > 500 && sum.stores > 5000 && sum.copies > 100);
     if (s->memory_bytes < 32 << 20)
         assert_true(sum.out_of_memory > 10);
+    else if (s->placement == CFG_PLACEMENT_EAGER) /* most pages are there before they are touched */
+        assert_true(s->thp == CFG_THP_NEVER || sum.splits > 10);
     else if (s->thp != CFG_THP_NEVER)
         assert_true(sum.huge_faults > 20 && sum.splits > 10 && sum.collapses > 5);
 }

@@ -162,7 +162,20 @@ static void sample_memory(struct emt_result *r, bool huge, uint64_t *state) {
     r->contiguity = (struct os_contiguity){.resident_bytes = r->os.mapped_bytes[0] + r->os.mapped_bytes[1],
                                            .runs = huge ? 402 : 3811,
                                            .runs_99 = huge ? 118 : 2904,
-                                           .longest_bytes = huge ? 38u << 20 : 5u << 20};
+                                           .longest_bytes = huge ? 38u << 20 : 5u << 20,
+                                           .touched_bytes = r->os.mapped_bytes[0],
+                                           .mappings = {[OS_VIEW_RANGE] = {60, huge ? 118 : 2904, 3811},
+                                                        [OS_VIEW_VMA] = {1, 3, 31},
+                                                        [OS_VIEW_OFFSET] = {50, 90, 300},
+                                                        [OS_VIEW_IDEAL] = {2, 4, 32}},
+                                           .longest = {huge ? 38u << 20 : 5u << 20, 4u << 20}};
+    for (unsigned i = 0; i < RESULT_CELLS; i++)
+        r->run_of_cell[i] = (uint8_t)(i < 40 ? 0 : i < 300 ? 1 + i / 60 : i < 800 ? OS_RUN_SMALL : 0);
+    for (r->nsample = 0; huge && r->nsample < 3; r->nsample++)
+        r->sample[r->nsample] = (struct result_sample){.accesses = 1000 + r->nsample,
+                                                       .resident_bytes = 1u << 20,
+                                                       .longest_bytes = 1u << 18,
+                                                       .ranges = {1, 2, 3 + r->nsample}};
 }
 
 void sample_result(struct emt_result *r, unsigned which) {

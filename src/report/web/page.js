@@ -270,6 +270,61 @@
     parent.append(child);
     return child;
   }
+  /* The same memory by run: neighbours in rank are far apart in hue, the longest run is the darkest. */
+  const runShade = (rank) => (rank === 0 ? color("use-free") : rank === 255 ? color("use-occupied")
+    : "hsl(" + ((rank - 1) * 137.5 + 210) % 360 + " 65% " + Math.min(40 + rank / 8, 68) + "%)");
+
+  function buildRuns(box, c, i) {
+    const cells = c.map.flatMap((part) => new Array(part.cells).fill(part.run));
+    text(box, "h4", "by contiguous run");
+    const canvas = text(box, "canvas", "");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", "Physical memory coloured by contiguous run, " + flat[i]);
+    const known = Object.entries(c.mappings || {}).filter(([, value]) => value);
+    text(box, "p", "Mappings that cover 99 %: " + known.map(([view, value]) =>
+      view + " " + count(value[1]) + (view === "anchor" ? " (every " + count(c.anchor_pages) + " pages)" : "")).join(", ") + ".");
+    canvas.addEventListener("pointermove", (event) => {
+      const size = canvas.getBoundingClientRect().width / ACROSS, at = canvas.getBoundingClientRect();
+      const run = cells[Math.floor((event.clientY - at.top) / size) * ACROSS + Math.floor((event.clientX - at.left) / size)];
+      showTip(event, !run ? "" : run === 255 ? "smaller runs" : "run number " + run +
+        (c.longest[run - 1] ? ": " + bytes(c.longest[run - 1]) : ""));
+    });
+    canvas.addEventListener("pointerleave", (event) => showTip(event, ""));
+    return () => {
+      const width = canvas.clientWidth, size = width / ACROSS, zoom = window.devicePixelRatio || 1;
+      canvas.style.height = Math.ceil(cells.length / ACROSS) * size + "px";
+      canvas.width = Math.round(width * zoom);
+      canvas.height = Math.round(Math.ceil(cells.length / ACROSS) * size * zoom);
+      const context = canvas.getContext("2d");
+      context.scale(zoom, zoom);
+      cells.forEach((run, k) => {
+        context.fillStyle = runShade(run);
+        context.fillRect((k % ACROSS) * size, Math.floor(k / ACROSS) * size, size - Math.min(1, size / 6), size - Math.min(1, size / 6));
+      });
+    };
+  }
+
+  /* Ranges for 99 % over the run, where someone asked for it (os.contiguity_every). */
+  function drawContiguity() {
+    if (!results.some((r) => (r.memory.contiguity.over_time || []).length)) return;
+    element("contiguity").hidden = false;
+    draw("chart-contiguity", {
+      type: "line",
+      data: {
+        datasets: results.map((r, i) => ({
+          label: flat[i], data: (r.memory.contiguity.over_time || []).map((s) => ({ x: s.accesses, y: s.ranges[1] })),
+          borderColor: series(i), backgroundColor: series(i), borderDash: dashes(i), borderWidth: 2, pointRadius: 0,
+        })),
+      },
+      options: {
+        scales: {
+          x: axis("loads and stores", { type: "linear", ticks: ticks(count) }),
+          y: axis("ranges for 99 %", { type: "logarithmic", ticks: ticks(count) }),
+        },
+      },
+    });
+  }
+
   function buildMaps() {
     for (const [key, name] of uses) {
       const item = text(element("memory-legend"), "li", "");
@@ -291,7 +346,8 @@
         (r.memory.fragmentation === null ? "-" : percent(r.memory.fragmentation)) + ".");
       canvas.addEventListener("pointermove", (event) => tellCell(event, canvas, cells, r));
       canvas.addEventListener("pointerleave", (event) => showTip(event, ""));
-      return () => drawMap(canvas, cells);
+      const drawRuns = c.map ? buildRuns(box, c, i) : () => {};
+      return () => { drawMap(canvas, cells); drawRuns(); };
     });
   }
 
