@@ -222,8 +222,11 @@ struct emt_driver_ops {
     /* Insert, or replace the object at exactly this va and size. -EEXIST: objects of another size are in the
        way. -ENOMEM: nothing changed. Caller holds R, and flushes. */
     int (*tdb_update)(struct emt_tdb *, const struct emt_tobj *);
-    /* Remove the object that answers for va and return it. -ENOENT. A and D of *old are final. Caller holds R, and
-       flushes before the frame is used again. */
+    /*
+     * Remove the object that answers for va and return it. -ENOENT. A and D of *old are final. Caller holds R, and
+     * flushes before the frame is used again. There is always a way back: once a flush has returned what removals
+     * freed, tdb_update() of what they removed, in order of addresses, needs no memory but that.
+     */
     int (*tdb_remove)(struct emt_tdb *, uint64_t va, struct emt_tobj *old);
     /* Read and clear A and/or D (EMT_AGE_ mask) in one atomic step; returns which were set, or -ENOENT. */
     int (*tdb_test_clear)(struct emt_tdb *, uint64_t va, unsigned mask);

@@ -6,12 +6,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define COMPARE_ALL_EVERY 400
-/* Longer than any program of sound tables takes, on a slow machine and under a sanitizer. */
+/* CPU time: more than any program of sound tables takes, under a sanitizer too. Whoever sleeps for ever gets more.
+ */
 #define HANG_SECONDS 120
+#define SLEEP_FACTOR 20
 
 /* ---- a process of its own ---- */
 
@@ -38,10 +41,12 @@ bool isolated(void (*fn)(void *ctx, void *shared), void *ctx, void *shared, unsi
     }
     if (child == 0) {
         /* A test framework's handlers would go on with the next test, in the child. */
-        static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM};
+        static const int fatal[] = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGALRM, SIGPROF};
+        const struct itimerval cpu = {.it_value.tv_sec = seconds};
         for (unsigned i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
             signal(fatal[i], SIG_DFL);
-        alarm(seconds);
+        setitimer(ITIMER_PROF, &cpu, NULL);
+        alarm(seconds * SLEEP_FACTOR);
         fn(ctx, shared);
         _exit(0);
     }
@@ -49,8 +54,10 @@ bool isolated(void (*fn)(void *ctx, void *shared), void *ctx, void *shared, unsi
         ;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        snprintf(why, room, "it hangs: not done after %u seconds", seconds);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF)
+        snprintf(why, room, "it hangs: not done after %u seconds of CPU time", seconds);
+    else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        snprintf(why, room, "it hangs: asleep for %u seconds", seconds * SLEEP_FACTOR);
     else if (WIFSIGNALED(status))
         snprintf(why, room, "it crashes: %s", strsignal(WTERMSIG(status)));
     else

@@ -10,12 +10,11 @@
  *
  * What a walker may find:
  *   - a stable page: its frame, always. A fault is forgiven only while the architecture-neutral default splits or
- *     collapses just that region.
+ *     collapses just that region: it removes and inserts, and so does that of protect.
  *   - a changing page: each mapping has a frame of its own, a version. A version found must have been valid at some
  *     moment of the walk, at this address, with a permission that it had then. A fault is forgiven only if the page
  *     was void at some moment of the walk.
- *   - D, once a walker has set it, must come out when the mapping is removed. (Not after the architecture-neutral
- *     default of protect: it reads an object and writes it back, and loses what a walker sets between the two.)
+ *   - D, once a walker has set it, must come out when the mapping is removed.
  *
  * Time is a counter that the changing thread advances at each event. A walker's CPU is locked during a walk:
  * loading its root waits for that, as an inter-processor interrupt would, and so does reusing a freed table frame.
@@ -57,7 +56,6 @@ struct version {
     uint64_t born, died;
     uint64_t rights; /* now | before << 1 | time of the change << 2; NEVER >> 2: changing now */
     uint32_t stored; /* a walker has set D */
-    bool rewritten;  /* by the default protect, which writes back what it read: D may be lost. The thread's own. */
 };
 
 struct walker {
@@ -257,6 +255,11 @@ static void *walker_main(void *arg) {
 
 /* ---- the changing thread ---- */
 
+/* Misuse of frames; walkers may be finding something at the same time. */
+static bool frames_fine(struct race *r) {
+    return !r->w.frames.wrong[0] || fail(r, "table-frames", r->w.frames.wrong);
+}
+
 static bool check_err(struct race *r, const char *what, int err) {
     char text[128];
 
@@ -306,7 +309,6 @@ static bool map(struct race *r, uint64_t page) {
 
     STORE(v->died, NEVER);
     STORE(v->stored, 0);
-    v->rewritten = false;
     STORE(v->page, page);
     STORE(v->left, 0);
     STORE(v->earlier, 0);
@@ -342,8 +344,7 @@ static void gone(void *ctx, const struct emt_tobj *old) {
         return;
     }
     const uint64_t page = r->version[number].page;
-    if (r->dirty && g->stored[page - g->first] && !r->version[number].rewritten &&
-        !emt_tobj_get(&r->w.svc, old, EMT_ATTR_DIRTY)) {
+    if (r->dirty && g->stored[page - g->first] && !emt_tobj_get(&r->w.svc, old, EMT_ATTR_DIRTY)) {
         snprintf(text, sizeof(text),
                  "a walker set D of the page at 0x%" PRIx64 ", and D is lost when it is unmapped", old->va);
         g->fine = fail(r, "lost-dirty", text);
@@ -388,11 +389,15 @@ static bool protect(struct race *r, uint64_t page) {
     const uint64_t old = v->rights & 1, now = !old;
     const unsigned prot = (now ? EMT_PROT_WRITE : 0) | (r->w.traits->base.user ? EMT_PROT_USER : 0) |
                           (r->w.traits->base.exec ? EMT_PROT_EXEC : 0);
+    const bool forgiven = r->w.svc.basic_only || !r->w.arch->driver->range_protect;
     STORE(v->rights, now | old << 1 | NEVER << 2);
-    v->rewritten |= r->w.svc.basic_only || !r->w.arch->driver->range_protect;
+    if (forgiven)
+        set_void(&r->page[page], true);
     emt_gather_init(&g);
     int err = emt_range_protect(tdb, page_va(page), EMT_PAGE_BYTES, prot, &g);
     emt_gather_flush(tdb, &g);
+    if (forgiven)
+        set_void(&r->page[page], false);
     STORE(v->rights, now | old << 1 | tick(r) << 2);
     return check_err(r, "range_protect", err);
 }
@@ -500,7 +505,9 @@ static bool change(struct race *r) {
 /* Between two walks of a walker; with a new root, or with none. */
 static void interrupt(struct walker *walker, const struct emt_root *root) {
     STORE(walker->wanted, 1);
-    emt_lock(&walker->lock);
+    /* The walker may wait for this very CPU: no spinning. */
+    while (__atomic_exchange_n(&walker->lock, 1, __ATOMIC_ACQUIRE))
+        sched_yield();
     if (root)
         walker->root = *root;
     emt_unlock(&walker->lock);
@@ -567,7 +574,7 @@ static void race_walkers(struct race *r, uint64_t ops) {
         if (pthread_create(&r->walker[started].thread, NULL, walker_main, &r->walker[started]))
             break;
     /* On one CPU a walker must get its turn, too. */
-    for (uint64_t i = 0; i < ops && !LOAD(r->stop) && change(r) && world_frames_fine(&r->w); i++) {
+    for (uint64_t i = 0; i < ops && !LOAD(r->stop) && change(r) && frames_fine(r); i++) {
         r->w.stats.ops++;
         if (i % 64 == 0)
             sched_yield();

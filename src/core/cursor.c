@@ -72,6 +72,10 @@ static bool needs_flush(const struct emt_tsvc *svc, const struct emt_tobj *old, 
     return false;
 }
 
+static int update(struct emt_cursor *c, const struct emt_tobj *o) {
+    return CUSTOM(c->tdb->svc, cursor_set) ? CUSTOM(c->tdb->svc, cursor_set)(c, o) : emt_tdb_update(c->tdb, o);
+}
+
 int emt_cursor_set(struct emt_cursor *c, const struct emt_tobj *o) {
     const struct emt_tsvc *svc = c->tdb->svc;
     struct emt_tobj old = c->obj;
@@ -87,7 +91,7 @@ int emt_cursor_set(struct emt_cursor *c, const struct emt_tobj *o) {
         old = c->obj;
         c->va = va;
     }
-    int err = CUSTOM(svc, cursor_set) ? CUSTOM(svc, cursor_set)(c, o) : emt_tdb_update(c->tdb, o);
+    int err = update(c, o);
     if (err)
         return err;
     if (had && needs_flush(svc, &old, o))
@@ -97,22 +101,77 @@ int emt_cursor_set(struct emt_cursor *c, const struct emt_tobj *o) {
     return 0;
 }
 
-int emt_cursor_erase(struct emt_cursor *c) {
+/* Without a flush for the object itself. */
+static int erase(struct emt_cursor *c, struct emt_tobj *old) {
     const struct emt_tsvc *svc = c->tdb->svc;
+    int err =
+        CUSTOM(svc, cursor_erase) ? CUSTOM(svc, cursor_erase)(c, old) : emt_tdb_remove(c->tdb, c->obj.va, old);
+
+    /* A driver may have freed a table that is now empty: upper-level caches can hold it until the flush. */
+    if (!err && svc->host->nfreed)
+        c->gather->tables = true;
+    return err;
+}
+
+int emt_cursor_erase(struct emt_cursor *c) {
     struct emt_tobj old;
 
     if (!c->found)
         return -ENOENT;
-    int err =
-        CUSTOM(svc, cursor_erase) ? CUSTOM(svc, cursor_erase)(c, &old) : emt_tdb_remove(c->tdb, c->obj.va, &old);
+    int err = erase(c, &old);
     if (err)
         return err;
-    if (emt_tobj_get(svc, &old, EMT_ATTR_PRESENT))
+    if (emt_tobj_get(c->tdb->svc, &old, EMT_ATTR_PRESENT))
         emt_gather_object(c->gather, &old);
     c->obj = old;
     c->found = false;
-    /* A driver may have freed a table that is now empty: upper-level caches can hold it until the flush. */
-    if (svc->host->nfreed)
-        c->gather->tables = true;
     return 0;
+}
+
+/* Can hardware still set anything in this object? D only where W allows stores (an OS runs with CR0.WP set). */
+static bool settled(const struct emt_tsvc *svc, const struct emt_tobj *o) {
+    return emt_tobj_get(svc, o, EMT_ATTR_ACCESSED) &&
+           (emt_tobj_get(svc, o, EMT_ATTR_DIRTY) || !emt_tobj_get(svc, o, EMT_ATTR_WRITE));
+}
+
+/* What hardware has set in `old` becomes part of *o. */
+static int take_over(const struct emt_tsvc *svc, const struct emt_tobj *old, const struct emt_tobj *read,
+                     struct emt_tobj *o) {
+    static const enum emt_attr ad[] = {EMT_ATTR_ACCESSED, EMT_ATTR_DIRTY};
+    int err = 0;
+
+    for (unsigned i = 0; i < 2 && !err; i++)
+        if (emt_tobj_get(svc, old, ad[i]) && !emt_tobj_get(svc, read, ad[i]))
+            err = emt_tobj_set(svc, o, ad[i], 1);
+    return err;
+}
+
+/*
+ * Of the basic functions only a removal says what hardware did until the end. So the object goes, and comes back
+ * changed, as by Linux's ptep_modify_prot_start() and _commit(); other CPUs that use it in between fault, and find
+ * it after this CPU's lock. It comes back where it was: when that wants a table that the removal has freed, a flush
+ * returns it.
+ */
+int emt_cursor_change(struct emt_cursor *c, struct emt_tobj *o) {
+    const struct emt_tsvc *svc = c->tdb->svc;
+    const struct emt_tobj read = c->obj;
+    struct emt_tobj old;
+
+    if (!c->found || read.va != o->va || read.bytes != o->bytes)
+        return -EINVAL;
+    if (!emt_tobj_get(svc, &read, EMT_ATTR_PRESENT) || settled(svc, &read))
+        return emt_cursor_set(c, o);
+    int err = erase(c, &old);
+    if (err)
+        return err;
+    err = take_over(svc, &old, &read, o);
+    if (err)
+        *o = old;
+    if (update(c, o) && emt_tdb_put_back(c->tdb, o, c->gather))
+        err = -ENOMEM;
+    if (needs_flush(svc, &old, o))
+        emt_gather_object(c->gather, &old);
+    c->obj = *o;
+    c->found = true;
+    return err;
 }

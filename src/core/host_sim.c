@@ -111,6 +111,7 @@ void *emt_state_alloc(struct emt_host *host, size_t bytes) {
 }
 
 void emt_state_free(struct emt_host *host, void *state) {
-    (void)host;
+    if (state && host->fail_at)
+        host->fail_at++;
     free(state);
 }

@@ -42,8 +42,8 @@ struct emt_host {
     void *hw;
 
     /* Test: the n-th table or state allocation from now fails, and later ones, until a table has gone back to the
-       OS, which counts as one more that may succeed for each of its frames; 0: none fails. What memory refuses does
-       not count. */
+       OS, which counts as one more that may succeed for each of its frames, or state has been freed; 0: none fails.
+       What memory refuses does not count. */
     uint64_t fail_at;
 
     struct emt_host_freed *freed;

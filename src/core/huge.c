@@ -26,8 +26,8 @@ static int erase_all(struct emt_cursor *c, struct emt_tobj *saved, size_t *n) {
 }
 
 /*
- * What was there is kept until the huge object stands, and comes back when there is no memory for its tables: the
- * flush has returned the tables that the small ones had, so there is room for them.
+ * What was there is kept until the huge object stands, and comes back when there is no memory for its tables: there
+ * is room for what has just been removed (emt_tdb_put_back()).
  */
 static int default_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, struct emt_gather *g) {
     struct emt_tobj *saved = NULL;
@@ -45,11 +45,8 @@ static int default_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, st
         err = erase_all(&c, saved, &n);
     if (!err)
         err = emt_cursor_set(&c, huge);
-    if (err && saved) {
-        emt_gather_flush(tdb, g);
-        for (size_t i = 0; i < n; i++)
-            emt_tdb_update(tdb, &saved[i]);
-    }
+    for (size_t i = 0; err && saved && i < n; i++)
+        emt_tdb_put_back(tdb, &saved[i], g);
     emt_cursor_close(&c);
     if (saved)
         emt_state_free(tdb->svc->host, saved);
@@ -109,9 +106,7 @@ static int default_split(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, struc
         c.va = huge.va;
         while (emt_cursor_next(&c))
             emt_cursor_erase(&c);
-        /* Cannot fail: what the huge object's tables took has gone back by the flush, and nobody else ran. */
-        emt_gather_flush(tdb, g);
-        emt_tdb_update(tdb, &huge);
+        emt_tdb_put_back(tdb, &huge, g);
     }
     emt_cursor_close(&c);
     return err;

@@ -52,6 +52,11 @@ void emt_tdb_destroy(struct emt_tdb *tdb);
 int emt_tdb_find(struct emt_tdb *tdb, uint64_t va, struct emt_tobj *out);
 int emt_tdb_update(struct emt_tdb *tdb, const struct emt_tobj *o);
 int emt_tdb_remove(struct emt_tdb *tdb, uint64_t va, struct emt_tobj *old);
+/* Insert what was just removed, or an object of its address and size. When memory has run out, pay the flush that
+   is owed in *g, which returns what the removal freed, and try again: emt_driver_ops.tdb_remove promises that this
+   does.
+ */
+int emt_tdb_put_back(struct emt_tdb *tdb, const struct emt_tobj *o, struct emt_gather *g);
 int emt_tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask);
 /* A walk has faulted for want of a translation: is it the hardware's only? 0: it may walk again. */
 int emt_tdb_refill(struct emt_tdb *tdb, uint64_t va);
@@ -70,6 +75,9 @@ bool emt_cursor_next(struct emt_cursor *c);
 bool emt_cursor_seek(struct emt_cursor *c, uint64_t va);
 /* Insert or replace at o->va; gathers a flush when a translation that may be cached changed. */
 int emt_cursor_set(struct emt_cursor *c, const struct emt_tobj *o);
+/* Replace the object under the cursor by *o, of the same address and size, without losing an A or D that hardware
+   sets meanwhile: *o gets it. Other CPUs may find nothing for a moment. */
+int emt_cursor_change(struct emt_cursor *c, struct emt_tobj *o);
 /* Remove the object under the cursor; c->obj stays as the removed copy. */
 int emt_cursor_erase(struct emt_cursor *c);
 void emt_cursor_close(struct emt_cursor *c);

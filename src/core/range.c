@@ -72,8 +72,8 @@ static int default_protect(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, uns
         if (!emt_tobj_get(tdb->svc, &o, EMT_ATTR_PRESENT))
             continue;
         err = with_prot(tdb->svc, &o, prot);
-        if (!err)
-            err = emt_cursor_set(&c, &o);
+        if (!err && !emt_tobj_same(tdb->svc, &o, &c.obj))
+            err = emt_cursor_change(&c, &o);
     }
     emt_cursor_close(&c);
     return err;
@@ -154,7 +154,7 @@ static int default_copy(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, u
             continue;
         /* The source first: once write-protected it cannot change behind the copy. */
         if (!emt_tobj_same(src->svc, &from, &c.obj))
-            err = emt_cursor_set(&c, &from);
+            err = emt_cursor_change(&c, &from);
         if (!err)
             err = emt_tdb_update(dst, &to);
     }
@@ -203,13 +203,12 @@ static void move_back(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t 
     struct emt_cursor c;
     struct emt_tobj back;
 
-    emt_gather_flush(tdb, g);
     if (emt_cursor_open(&c, tdb, to, to + bytes, NULL))
         return;
     while (emt_cursor_next(&c)) {
         struct emt_tobj o = c.obj;
 
-        if (moved(tdb->svc, &o, o.va - to + from, &back) == 0 && emt_tdb_update(tdb, &back) == 0)
+        if (moved(tdb->svc, &o, o.va - to + from, &back) == 0 && emt_tdb_put_back(tdb, &back, g) == 0)
             emt_cursor_erase(&c);
     }
     emt_cursor_close(&c);

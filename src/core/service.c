@@ -151,3 +151,14 @@ void emt_gather_flush(struct emt_tdb *tdb, struct emt_gather *g) {
     }
     emt_gather_init(g);
 }
+
+int emt_tdb_put_back(struct emt_tdb *tdb, const struct emt_tobj *o, struct emt_gather *g) {
+    int err = emt_tdb_update(tdb, o);
+
+    if (err != -ENOMEM)
+        return err;
+    /* Frames that removals freed wait for a flush, and so do those of a failed attempt. */
+    g->tables = true;
+    emt_gather_flush(tdb, g);
+    return emt_tdb_update(tdb, o);
+}

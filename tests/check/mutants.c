@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "check/check.h"
@@ -335,9 +336,9 @@ static int update_with_a_gap(struct emt_tdb *tdb, const struct emt_tobj *o) {
     return REAL->tdb_update(tdb, o);
 }
 
-static void spin(void) {
-    for (volatile unsigned i = 0; i < 50000; i++)
-        ;
+/* Long enough for a walker, on a busy machine too: so it sleeps. */
+static void dawdle(void) {
+    usleep(20);
 }
 
 static int split_with_a_gap(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, struct emt_gather *g) {
@@ -347,7 +348,7 @@ static int split_with_a_gap(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, st
     if (err || huge.bytes <= bytes)
         return err;
     REAL->tdb_remove(tdb, va, &huge);
-    spin();
+    dawdle();
     err = REAL->tdb_update(tdb, &huge);
     return err ? err : REAL->huge_split(tdb, va, bytes, g);
 }
@@ -360,7 +361,7 @@ static int protect_loses_dirty(struct emt_tdb *tdb, uint64_t va, uint64_t bytes,
     for (uint64_t at = va; at < va + bytes; at = o.va + o.bytes) {
         if (REAL->tdb_find(tdb, at, &o) || !REAL->tobj_get(&o, EMT_ATTR_PRESENT))
             continue;
-        spin();
+        dawdle();
         REAL->tobj_set(&o, EMT_ATTR_WRITE, !!(prot & EMT_PROT_WRITE));
         REAL->tobj_set(&o, EMT_ATTR_EXEC, !!(prot & EMT_PROT_EXEC));
         REAL->tobj_set(&o, EMT_ATTR_USER, !!(prot & EMT_PROT_USER));

@@ -44,14 +44,14 @@ static unsigned ad_of(const struct emt_tsvc *svc, const struct emt_tobj *o) {
 
 enum operation { PROTECT, COPY, SPLIT, UNMAP, REMOVE, TEST_CLEAR, AGE, OPERATIONS };
 
-static void run(enum operation op, uint64_t bytes) {
+static void run(enum operation op, uint64_t bytes, bool basic_only) {
     const unsigned both = EMT_AGE_ACCESSED | EMT_AGE_DIRTY;
     struct emt_tdb tdb, other;
     struct emt_tobj o;
     struct emt_gather g;
     struct sim s;
 
-    sim_open(&s, emt_arch_find("radix4"), false);
+    sim_open(&s, emt_arch_find("radix4"), basic_only);
     struct walker w = {.host = &s.host};
     assert_int_equal(emt_tdb_create(&tdb, &s.svc, 1), 0);
     assert_int_equal(emt_tdb_create(&other, &s.svc, 2), 0);
@@ -95,20 +95,27 @@ static void run(enum operation op, uint64_t bytes) {
     sim_close(&s);
 }
 
-static void races(void **state) {
-#ifdef EMT_BASIC_ONLY
-    skip(); /* what is tested here are customizations */
-#endif
-    (void)state;
+static void all(bool basic_only) {
     for (unsigned op = 0; op < OPERATIONS; op++) {
         if (op != SPLIT)
-            run(op, 4096);
-        run(op, 2ull << 20);
+            run(op, 4096, basic_only);
+        run(op, 2ull << 20, basic_only);
     }
 }
 
+static void races(void **state) {
+    (void)state;
+    all(false);
+}
+
+/* The architecture-neutral defaults, too. */
+static void defaults(void **state) {
+    (void)state;
+    all(true);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(races)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(races), cmocka_unit_test(defaults)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -276,15 +276,38 @@ static int tdb_remove(struct emt_tdb *tdb, uint64_t va, struct emt_tobj *old) {
     return err;
 }
 
-/* What remains is a leaf whose A and D no walker sets: the next use is a refill. */
+/* Clear A and D in a PTE; returns which of `bits` were set. */
+static uint64_t pte_test_clear(const struct emt_tdb *tdb, uint64_t pte, uint64_t bits) {
+    const uint64_t pa = pte + sizeof(uint64_t);
+    uint64_t word = emt_table_read(host_of(tdb), pa);
+
+    while (word & bits) {
+        const uint64_t found = emt_table_cmpxchg(host_of(tdb), pa, word, word & ~bits);
+        if (found == word)
+            break;
+        word = found;
+    }
+    return word & bits;
+}
+
+/* The PTE stays, as a caller flushes only what was used: in the PTE, and in the leaf, which had them when the PTE
+   was made. */
 static int tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask) {
+    const uint64_t bits =
+        (mask & EMT_AGE_ACCESSED ? RADIX_MASK(A) : 0) | (mask & EMT_AGE_DIRTY ? RADIX_MASK(D) : 0);
     struct htab *t = htab_of(tdb);
+    uint64_t was = 0;
+    int ad = -ENOENT;
 
     emt_lock(&t->lock);
-    const struct tree_slot s = unhash_at(tdb, &(struct tree_path){0}, va);
-    const int was = s.entry ? (int)tree_slot_test_clear(tdb, &s, mask) : -ENOENT;
+    const struct tree_slot s = tree_descend(tdb, &(struct tree_path){0}, va);
+    if (is_hashed(s.entry))
+        was = pte_test_clear(tdb, pte_of(tdb, &s), bits);
+    if (s.entry)
+        ad = (int)tree_slot_test_clear(tdb, &s, mask) | (was & RADIX_MASK(A) ? (int)EMT_AGE_ACCESSED : 0) |
+             (was & RADIX_MASK(D) ? (int)EMT_AGE_DIRTY : 0);
     emt_unlock(&t->lock);
-    return was;
+    return ad;
 }
 
 /* Hardware found no PTE for va. */
@@ -401,11 +424,6 @@ static int range_copy(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uin
     WITHOUT_PTES(src, va, bytes, src_gather, tree_range_copy(dst, src, va, bytes, copy, ctx, src_gather));
 }
 
-static int range_age(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, unsigned mask, emt_aged_fn aged, void *ctx,
-                     struct emt_gather *g) {
-    WITHOUT_PTES(tdb, va, bytes, g, tree_range_age(tdb, va, bytes, mask, aged, ctx, g));
-}
-
 static int huge_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, struct emt_gather *g) {
     WITHOUT_PTES(tdb, huge->va, huge->bytes, g, tree_huge_collapse(tdb, huge, g));
 }
@@ -442,7 +460,6 @@ static const struct emt_driver_ops htab_driver = {
     .range_unmap = range_unmap,
     .range_protect = range_protect,
     .range_copy = range_copy,
-    .range_age = range_age,
     .range_void = tree_range_void,
     .huge_collapse = huge_collapse,
     .huge_split = huge_split,
