@@ -36,6 +36,10 @@ static const char *const names[COSTS] = {
     [COST_MOVE] = "move, a page",
     [COST_UNMAP] = "unmap a range, a page",
     [COST_VOID] = "is a void 2 MiB void?",
+    [COST_VOID_NEAR] = "  between used ones",
+    [COST_VOID_DEFAULT] = "  by default, cursor",
+    [COST_VOID_BASIC] = "  by default, find",
+    [COST_VOID_PAGES] = "  page by page",
     [COST_MAP_HUGE] = "map 2 MiB",
     [COST_SPLIT] = "split 2 MiB",
     [COST_COLLAPSE] = "collapse 2 MiB",
@@ -154,6 +158,49 @@ static void ranges(struct scene *s) {
 
 #define HUGE_PAGES 16ull
 
+static void ask_void(struct scene *s, enum cost cost) {
+    begin(s);
+    for (uint64_t i = 0; i < HUGE_PAGES; i++)
+        if (!emt_range_void(s->tdb, 32 * BASE + (2 * i + 1) * HUGE, HUGE))
+            s->err = -EEXIST;
+    end(s, cost, HUGE_PAGES);
+}
+
+/*
+ * Each fault that wants a huge page asks whether its 2 MiB are void. Here they lie between others that are used.
+ * The driver's own answer; the default over the driver's cursor; over tdb_find alone; and 512 look-ups, as when
+ * nothing were known of voids.
+ */
+static void voids(struct scene *s) {
+    const struct emt_arch *arch = s->w.svc.arch;
+    struct emt_driver_ops driver = *arch->driver;
+    struct emt_arch without = *arch;
+    const bool basic_only = s->w.svc.basic_only;
+    struct emt_gather g;
+    struct emt_tobj t;
+
+    for (uint64_t i = 0; i <= HUGE_PAGES; i++)
+        for (uint64_t page = 0; page < 64; page++)
+            put(s, 32 * BASE + 2 * i * HUGE + page * SMALL, SMALL, false);
+    ask_void(s, COST_VOID_NEAR);
+    driver.range_void = NULL;
+    without.driver = &driver;
+    s->w.svc.arch = &without;
+    ask_void(s, COST_VOID_DEFAULT);
+    s->w.svc.arch = arch;
+    s->w.svc.basic_only = true;
+    ask_void(s, COST_VOID_BASIC);
+    s->w.svc.basic_only = basic_only;
+    begin(s);
+    for (uint64_t i = 0; i < HUGE_PAGES; i++)
+        for (uint64_t at = 0; at < HUGE; at += SMALL)
+            emt_tdb_find(s->tdb, 32 * BASE + (2 * i + 1) * HUGE + at, &t);
+    end(s, COST_VOID_PAGES, HUGE_PAGES);
+    emt_gather_init(&g);
+    s->err |= emt_range_unmap(s->tdb, 32 * BASE, (2 * HUGE_PAGES + 1) * HUGE, NULL, NULL, &g);
+    emt_gather_flush(s->tdb, &g);
+}
+
 static void huge_pages(struct scene *s) {
     struct emt_gather g;
 
@@ -200,6 +247,8 @@ int costs_measure(const struct emt_arch *arch, struct costs *out) {
             ranges(s);
         if (!s->err)
             huge_pages(s);
+        if (!s->err)
+            voids(s);
         for (uint64_t i = 0; i < PAGES; i++)
             put(s, BASE + i * SMALL, SMALL, false);
         begin(s);
