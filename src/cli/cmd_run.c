@@ -178,6 +178,29 @@ static int make_axes(struct run *r, bool several) {
     return 0;
 }
 
+/* memory.ratio: memory as a multiple of what the workload needs, in whole 4 MiB for each node. */
+static int size_memory(const struct cli_options *opt, struct emt_config *cfg) {
+    const uint64_t unit = (4ull << 20) * cfg->memory.nodes;
+    uint64_t data_bytes;
+    char why[512] = "";
+
+    if (cfg->memory.ratio <= 0)
+        return 0;
+    if (!opt->workload)
+        return cli_error(-EINVAL,
+                         "memory.ratio is %g, but how much memory this input needs is not known beforehand; "
+                         "give memory.bytes, or os.limit.bytes, or a --workload",
+                         cfg->memory.ratio);
+    if (workload_footprint(opt->workload, &data_bytes, why, sizeof(why)))
+        return cli_error(-EINVAL, "%s", why);
+    double want = (double)data_bytes * cfg->memory.ratio / (double)unit;
+    if (want > (double)((64ull << 40) / unit))
+        return cli_error(-EINVAL, "memory.ratio is %g: more than 64 TiB of memory", cfg->memory.ratio);
+    uint64_t units = (uint64_t)want + ((double)(uint64_t)want < want);
+    cfg->memory.bytes = units * unit < 16ull << 20 ? 16ull << 20 : units * unit;
+    return 0;
+}
+
 static int make_machines(struct run *r) {
     struct emt_config *cfg = malloc(sizeof(*cfg));
     unsigned n = 1;
@@ -190,6 +213,8 @@ static int make_machines(struct run *r) {
         err = cli_error(-E2BIG, "%u machines in one run; %d is the most", n, CLI_MAX_MACHINES);
     for (unsigned i = 0; !err && i < n; i++) {
         err = describe(&r->opt, r->axes, r->naxes, i, cfg, r->label[i]);
+        if (!err)
+            err = size_memory(&r->opt, cfg);
         if (err)
             break;
         err = machine_new(&r->session.machine[i], cfg, why, sizeof(why));

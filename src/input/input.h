@@ -22,6 +22,8 @@ int live_wait(struct ev_source *);
 
 /* -- synthetic: "gups:bytes=1T,accesses=100M,seed=1" -- */
 int workload_open(struct ev_source **out, const char *spec, char *why, size_t bytes);
+/* How much data a workload has, without code and stack. -EINVAL or -ENOMEM, with a line in why. */
+int workload_footprint(const char *spec, uint64_t *data_bytes, char *why, size_t bytes);
 /* Name, meaning, keys with defaults, one block of text each. */
 void workload_list(FILE *out);
 /* Names, for messages and completion; NULL-terminated. */

@@ -76,6 +76,29 @@ enum cfg_placement { CFG_PLACEMENT_DEFAULT, CFG_PLACEMENT_CA, CFG_PLACEMENT_EAGE
 
 enum cfg_thp { CFG_THP_NEVER, CFG_THP_MADVISE, CFG_THP_ALWAYS };
 
+/* os.reclaim.policy; auto: horizon where an architecture restricts frames, else lru */
+enum cfg_reclaim {
+    CFG_RECLAIM_NONE,
+    CFG_RECLAIM_AUTO,
+    CFG_RECLAIM_LRU,
+    CFG_RECLAIM_GENERATIONS,
+    CFG_RECLAIM_HORIZON
+};
+
+/* os.swap.device, os.file.device: presets, in os/device.c */
+enum cfg_device { CFG_DEVICE_HDD, CFG_DEVICE_SSD, CFG_DEVICE_OPTANE, CFG_DEVICE_CXL, CFG_DEVICE_RAM };
+
+enum cfg_readahead { CFG_READAHEAD_AUTO, CFG_READAHEAD_CLUSTER, CFG_READAHEAD_VMA };
+
+/* os.swap.*, os.file.*: a block device; 0: as its preset says */
+struct cfg_device_timing {
+    enum cfg_device device;
+    uint32_t read_ns, write_ns; /* latency of a request, its transfer not included; requests overlap in it */
+    uint32_t seek_ns;           /* of a request that does not follow on the last one; nothing overlaps with it */
+    uint32_t read_mb_s, write_mb_s;
+    double error_rate; /* 0..1: of requests that fail */
+};
+
 /* os.cost.NAME: instructions of one OS routine, table accesses not included. The list is in os/costs.h. */
 #define CFG_COSTS 48
 
@@ -128,6 +151,7 @@ struct emt_config {
 
     struct {
         uint64_t bytes;        /* memory.bytes, all nodes together */
+        double ratio;          /* memory.ratio: of a workload's footprint; 0: memory.bytes */
         uint32_t nodes;        /* NUMA nodes of equal size; core c belongs to node c * nodes / count */
         uint32_t local_cycles; /* on top of the LLC's lookup */
         uint32_t remote_cycles;
@@ -157,7 +181,26 @@ struct emt_config {
         uint32_t ranger_pages;              /* os.ranger.pages: objects looked at in one waking */
         uint64_t contiguity_every; /* os.contiguity_every: accesses between two looks at it; 0: at the end */
         uint32_t cost[CFG_COSTS];  /* os.cost.NAME, instructions; indices of enum os_cost */
-        double cpi;                /* os.cpi: cycles per OS instruction, table stalls not included */
+        struct {
+            enum cfg_reclaim policy;          /* os.reclaim.policy */
+            uint32_t swappiness;              /* os.reclaim.swappiness */
+            uint64_t min_free_bytes;          /* os.reclaim.min_free_bytes; 0: by Linux's formula */
+            uint32_t watermark_scale;         /* os.reclaim.watermark_scale: 1/10000 of memory */
+            uint64_t scan_every_instructions; /* os.reclaim.scan_every_instructions: of Horizon LRU's daemon */
+        } reclaim;
+        struct {
+            uint64_t bytes; /* os.swap.bytes; 0: none */
+            struct cfg_device_timing timing;
+            enum cfg_readahead readahead; /* os.swap.readahead */
+            uint32_t readahead_pages;     /* os.swap.readahead_pages; 0: none */
+        } swap;
+        struct {
+            struct cfg_device_timing timing;
+            bool cold; /* os.file.cold: the first read of a file's page takes time as well */
+        } file;
+        uint64_t limit_bytes;   /* os.limit.bytes; 0: none */
+        uint32_t limit_process; /* os.limit.process: this process and its children */
+        double cpi;             /* os.cpi: cycles per OS instruction, table stalls not included */
     } os;
 
     bool check_translations; /* check.translations */

@@ -42,6 +42,11 @@ static int resolve(struct machine *m, struct core *c, uint64_t va, unsigned type
                      m->accesses);
     if (err == -EFAULT && m->map_unknown && map_unknown(m, c, va))
         return 0;
+    if (err == -ESRCH && os_alive(m->os) == 0)
+        trouble(m,
+                "the simulated machine ran out of memory and killed the program; give it more with memory.bytes, "
+                "os.swap.bytes or os.limit.bytes",
+                va);
     if (err == -ENOMEM)
         trouble(m, "the simulated machine ran out of memory; give it more with memory.bytes", va);
     return err;

@@ -59,6 +59,26 @@ static void update_root(void *hw, unsigned cpu, const struct emt_root *root) {
         os_charge_cycles(m->os, OS_SHOOTDOWN, m->cfg.core.ipi_cycles + m->cfg.core.ipi_target_cycles);
 }
 
+/* What time it is for devices: cycles of the cores so far, shared out among those that have run. */
+static uint64_t now(void *hw) {
+    const struct machine *m = hw;
+    const struct os_stats *os = os_stats_of(m->os);
+    double cycles = 0;
+    unsigned cores = 0;
+
+    for (unsigned i = 0; i < m->cfg.core.count; i++) {
+        struct core_timing_result t;
+
+        timing_result(&m->core[i].timing, 0, &t);
+        cycles += (double)m->core[i].instructions * m->cfg.core.base_cpi + t.data + t.translation;
+        cores += m->core[i].instructions != 0;
+    }
+    for (unsigned op = 0; op < OS_OPS; op++)
+        cycles += (double)os->op[op].instructions * m->cfg.os.cpi + (double)os->op[op].stall_cycles +
+                  (double)os->op[op].extra_cycles;
+    return (uint64_t)(cycles / (cores ? cores : 1));
+}
+
 /* ---- making and ending ---- */
 
 static int explain(char *why, size_t bytes, int err, const char *format, ...) __attribute__((format(printf, 4, 5)));
@@ -130,6 +150,7 @@ int machine_new(struct machine **out, const struct emt_config *cfg, char *why, s
     m->host.load_root = load_root;
     m->host.update_root = update_root;
     m->host.hw = m;
+    os_set_clock(m->os, now, m);
     machine_window(m, 0, 0);
     *out = m;
     return 0;

@@ -8,7 +8,8 @@
 
 _Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4 &&
                    sizeof(enum cfg_mmu_cache_kind) == 4 && sizeof(enum cfg_predictor) == 4 &&
-                   sizeof(enum cfg_placement) == 4,
+                   sizeof(enum cfg_placement) == 4 && sizeof(enum cfg_reclaim) == 4 && sizeof(enum cfg_device) == 4 &&
+                   sizeof(enum cfg_readahead) == 4,
                "enums are stored as 32 bits");
 
 static const struct setting_word replacements[] = {
@@ -26,6 +27,15 @@ static const struct setting_word placements[] = {{"default", CFG_PLACEMENT_DEFAU
                                                  {"eager", CFG_PLACEMENT_EAGER},
                                                  {"ranger", CFG_PLACEMENT_RANGER},
                                                  {0}};
+static const struct setting_word policies[] = {
+    {"none", CFG_RECLAIM_NONE},       {"auto", CFG_RECLAIM_AUTO},
+    {"lru", CFG_RECLAIM_LRU},         {"generations", CFG_RECLAIM_GENERATIONS},
+    {"horizon", CFG_RECLAIM_HORIZON}, {0}};
+static const struct setting_word devices[] = {{"hdd", CFG_DEVICE_HDD},       {"ssd", CFG_DEVICE_SSD},
+                                              {"optane", CFG_DEVICE_OPTANE}, {"cxl", CFG_DEVICE_CXL},
+                                              {"ram", CFG_DEVICE_RAM},       {0}};
+static const struct setting_word readaheads[] = {
+    {"auto", CFG_READAHEAD_AUTO}, {"cluster", CFG_READAHEAD_CLUSTER}, {"vma", CFG_READAHEAD_VMA}, {0}};
 
 #define AT(field)        offsetof(struct emt_config, field)
 #define TLB(field)       offsetof(struct cfg_tlb, field)
@@ -65,6 +75,22 @@ static const struct setting_word placements[] = {{"default", CFG_PLACEMENT_DEFAU
             AT(field.hit_cycles)),                                                                                 \
         WORD(path ".replacement", "lru", ASSUMED, "who is evicted", AT(field.replacement), replacements),          \
         BOOL(path ".shared", shared_by_default, "", "one for all cores", AT(field.shared))
+
+/* Swap and files have a device each. */
+#define DEVICE(path, field, preset, what)                                                                          \
+    WORD(path ".device", preset, ASSUMED, what ": its latency and bandwidth", AT(field.device), devices),          \
+        U32(path ".read_ns", "ns", "0", "4000000000", "0", "", "latency of a read; 0: the device's",               \
+            AT(field.read_ns)),                                                                                    \
+        U32(path ".write_ns", "ns", "0", "4000000000", "0", "", "latency of a write; 0: the device's",             \
+            AT(field.write_ns)),                                                                                   \
+        U32(path ".seek_ns", "ns", "0", "4000000000", "0", "",                                                     \
+            "of a request elsewhere than the last; 0: the device's", AT(field.seek_ns)),                           \
+        U32(path ".read_mb_s", "MB/s", "0", "4000000000", "0", "", "bandwidth of reads; 0: the device's",          \
+            AT(field.read_mb_s)),                                                                                  \
+        U32(path ".write_mb_s", "MB/s", "0", "4000000000", "0", "", "bandwidth of writes; 0: the device's",        \
+            AT(field.write_mb_s)),                                                                                 \
+        NUMBER(path ".error_rate", "", "0", "1", "0", "", "share of requests that fail, by `seed`",                \
+               AT(field.error_rate))
 
 /* clang-format off */
 const struct setting setting_table[] = {
@@ -121,6 +147,7 @@ const struct setting setting_table[] = {
     CACHE("caches.llc", llc, "54", "true", "last level"),
 
     BYTES("memory.bytes", "16M", "64T", "64G", "", "physical memory of all nodes together", AT(memory.bytes)),
+    NUMBER("memory.ratio", "", "0", "1000", "0", "", "memory.bytes as a multiple of the data of a --workload, in whole 4 MiB, at least 16 MiB; 0: as memory.bytes says", AT(memory.ratio)),
     U32("memory.nodes", "nodes", "1", "8", "1", "", "NUMA nodes of equal size; core c is on node c * nodes / cores", AT(memory.nodes)),
     U32("memory.local_cycles", "cycles", "0", "1000000", "200", DMT, "memory of the core's own node, on top of the last level's lookup", AT(memory.local_cycles)),
     U32("memory.remote_cycles", "cycles", "0", "1000000", "300", ASSUMED ": 1.5 x local; Intel MLC on E7-4800: 1.47", "memory of another node", AT(memory.remote_cycles)),
@@ -147,6 +174,19 @@ const struct setting setting_table[] = {
     U64("os.ranger.every_instructions", "instructions", "1", MAX_U64, "50000000", ASSUMED ": 5 s, scaled as os.thp.scan_every_instructions", "pause of translation ranger's daemon", AT(os.ranger_every_instructions)),
     U32("os.ranger.pages", "pages", "1", "4294967295", "262144", ASSUMED, "entries that it looks at in one waking", AT(os.ranger_pages)),
     U64("os.contiguity_every", "accesses", "0", MAX_U64, "0", "", "look at contiguity after so many loads and stores, again and again; 0: at the end only", AT(os.contiguity_every)),
+    WORD("os.reclaim.policy", "auto", LINUX, "who leaves when memory is short: lru active and inactive lists, generations MGLRU, horizon for restricted frames (ASPLOS'23), auto horizon or lru, none", AT(os.reclaim.policy), policies),
+    U32("os.reclaim.swappiness", "", "0", "200", "60", LINUX, "how gladly private memory goes rather than file pages; 0: only when it must", AT(os.reclaim.swappiness)),
+    BYTES("os.reclaim.min_free_bytes", "0", "1T", "0", LINUX ": 4 x square root of the KiB of memory", "free memory below which a fault reclaims; 0: Linux's formula", AT(os.reclaim.min_free_bytes)),
+    U32("os.reclaim.watermark_scale", "1/10000", "1", "1000", "10", LINUX, "of memory: between the watermarks of kswapd", AT(os.reclaim.watermark_scale)),
+    U64("os.reclaim.scan_every_instructions", "instructions", "1", MAX_U64, "10000000", ASSUMED ": Mosaic's daemon waits 1 s; scaled to short runs", "horizon: pause between scans of accessed bits", AT(os.reclaim.scan_every_instructions)),
+    BYTES("os.swap.bytes", "0", "8T", "0", "", "size of the swap device; 0: none, private memory stays", AT(os.swap.bytes)),
+    DEVICE("os.swap", os.swap.timing, "ssd", "what swap is on"),
+    WORD("os.swap.readahead", "auto", LINUX, "reading ahead: cluster of neighbouring slots, vma neighbouring addresses, auto: cluster where seeks cost", AT(os.swap.readahead), readaheads),
+    U32("os.swap.readahead_pages", "pages", "0", "64", "8", LINUX ": page-cluster 3", "window of reading ahead; 0: none; none on cxl and ram", AT(os.swap.readahead_pages)),
+    DEVICE("os.file", os.file.timing, "ssd", "what files are on"),
+    BOOL("os.file.cold", "false", "", "the first read of a file's page takes time; without, only that of a page reclaimed before", AT(os.file.cold)),
+    BYTES("os.limit.bytes", "0", "64T", "0", "", "memory that os.limit.process and its children may use, tables not included; 0: no limit", AT(os.limit_bytes)),
+    U32("os.limit.process", "", "1", "4294967295", "1", "", "the process with the limit; 1 is the first", AT(os.limit_process)),
     NUMBER("os.cpi", "cycles per instruction", "0.01", "100", "1", ASSUMED, "of OS instructions, without stalls for tables", AT(os.cpi)),
     U32("os.cost.*", "instructions", "0", "1000000000", "", "", "one OS routine, table accesses not included", AT(os.cost)),
 

@@ -33,7 +33,30 @@ void account_end(struct os *os) {
     s->table_reads += h->table_reads - a->reads;
     s->table_writes += h->table_writes - a->writes;
     s->stall_cycles += h->stall_cycles - a->stalls;
+    s->extra_cycles += a->extra;
     a->running = false;
+}
+
+/* Counters of the host only grow: what was counted until now is kept as a difference. */
+void account_save(const struct os *os, struct account *saved) {
+    const struct emt_host *h = os->host;
+
+    *saved = os->account;
+    saved->reads = h->table_reads - saved->reads;
+    saved->writes = h->table_writes - saved->writes;
+    saved->stalls = h->stall_cycles - saved->stalls;
+    saved->work = h->work_instructions - saved->work;
+}
+
+void account_restore(struct os *os, const struct account *saved) {
+    const struct emt_host *h = os->host;
+    struct account *a = &os->account;
+
+    *a = *saved;
+    a->reads = h->table_reads - saved->reads;
+    a->writes = h->table_writes - saved->writes;
+    a->stalls = h->stall_cycles - saved->stalls;
+    a->work = h->work_instructions - saved->work;
 }
 
 uint64_t account_writes(const struct os *os) {
@@ -41,6 +64,10 @@ uint64_t account_writes(const struct os *os) {
 }
 
 void os_charge_cycles(struct os *os, enum os_op op, uint64_t cycles) {
+    if (op == OS_OPS && os->account.running) {
+        os->account.extra += cycles; /* the operation may yet turn out to be another one */
+        return;
+    }
     if (op == OS_OPS)
         op = os->account.op;
     os->stats.op[op].extra_cycles += cycles;

@@ -2,7 +2,7 @@
 /* What a page shows: a name of 64 bits for each frame, moved along when the OS clears and copies. For tests. */
 #include <stdlib.h>
 
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 void os_track_content(struct os *os) {
     if (!os->content)
@@ -75,6 +75,24 @@ int os_content(struct os_process *p, uint64_t va, uint64_t *content) {
     if (!p->os->content || !find_usable(p, va, false, &o))
         return -EFAULT;
     *content = p->os->content[frame_at(p->os, &o, va)];
+    return 0;
+}
+
+int os_content_kept(struct os_process *p, uint64_t va, uint64_t *content) {
+    struct emt_tobj o;
+    struct os_peek peek;
+
+    if (!os_content(p, va, content))
+        return 0;
+    if (!p->os->content || !p->os->reclaim)
+        return -EFAULT;
+    os_peek_begin(p->os, &peek);
+    uint64_t slot = emt_tdb_find(&p->tdb, va, &o) ? SWAP_NONE : tobj(p->os, &o, EMT_ATTR_SWAP);
+    os_peek_end(p->os, &peek);
+    if (slot == SWAP_NONE)
+        return -EFAULT;
+    const struct swap *s = &p->os->reclaim->swap;
+    *content = s->cached[slot] ? p->os->content[s->cached[slot] - 1] : s->content[slot];
     return 0;
 }
 

@@ -40,6 +40,13 @@ const struct os_cost_info os_cost_table[OS_COSTS] = {
     [OS_COST_MAP_UPDATE] = {"map_update", 40, "estimate: one list entry changes its length, is cut, merged or new"},
     [OS_COST_MIGRATE] = {"migrate", 1500, "estimate: isolation, rmap, migration entry and LRU of one page"},
     [OS_COST_SWITCH] = {"switch", 300, "estimate: address-space part of a context switch; not the scheduler"},
+    [OS_COST_RECLAIM_SCAN] = {"reclaim_scan", 150, "estimate: list work and about thirty tests of one page"},
+    [OS_COST_RECLAIM_PAGE] = {"reclaim_page", 400, "estimate: two locks, a cache's removal, cgroup, batch of 32"},
+    [OS_COST_RMAP] = {"rmap", 120, "estimate: an interval tree of 2 to 4 levels and the page-table lock"},
+    [OS_COST_SWAP_SLOT] = {"swap_slot", 100, "estimate: per-CPU cache of slots refilled in batches of 64"},
+    [OS_COST_SWAP_FIND] = {"swap_find", 80, "estimate: as cache_find"},
+    [OS_COST_IO] = {"io", 3000, "estimate: block layer and driver, submission and interrupt, 1 to 2 us"},
+    [OS_COST_KSWAPD] = {"kswapd", 3000, "estimate: two context switches and the zone checks"},
 };
 const unsigned os_cost_count = OS_COSTS;
 

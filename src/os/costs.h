@@ -35,6 +35,13 @@ enum os_cost {
     OS_COST_PLACE_SEARCH, /* it looks for a cluster or a large block */
     OS_COST_MAP_UPDATE,   /* a block enters or leaves the contiguity map */
     OS_COST_MIGRATE,      /* move a page: isolate, unmap, map; copy, entries and flush not included */
+    OS_COST_RECLAIM_SCAN, /* reclaim looks at one page: isolate, judge, put back */
+    OS_COST_RECLAIM_PAGE, /* reclaim takes one page: out of its cache, into a batch to be freed */
+    OS_COST_RMAP,         /* one mapping of a frame found through its object's VMAs */
+    OS_COST_SWAP_SLOT,    /* a swap slot allocated or freed */
+    OS_COST_SWAP_FIND,    /* one look into the swap cache */
+    OS_COST_IO,           /* one request to a block device: submitted and completed */
+    OS_COST_KSWAPD,       /* kswapd wakes and sleeps */
     OS_COSTS
 };
 

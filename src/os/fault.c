@@ -11,10 +11,10 @@
  *     private anonymous: huge page, zero page (reads) or a cleared page
  *     file, shared:      the page cache's frame, with its neighbours;  private write: a copy of it
  *
- * Reading ahead: a page that is not in the cache brings the whole window of fault-around with it, and storage takes
- * no time: what programs map is taken to be in memory.
+ * Reading ahead: a page that is not in the cache brings the whole window of fault-around with it. What programs map
+ * is taken to be in memory: storage takes time for pages that reclaim has taken, and for all with os.file.cold.
  */
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 struct fault {
     struct os_process *p;
@@ -57,8 +57,8 @@ static bool allowed(const struct vma *v, unsigned type) {
 
 /* ---- the page cache ---- */
 
-/* Bring one page into the cache. */
-static uint64_t cache_fill(struct os_process *p, const struct vma *v, uint64_t va, bool hole) {
+/* Bring one page into the cache; what the file's index says of it now is `known`. No device has been asked yet. */
+static uint64_t cache_fill(struct os_process *p, const struct vma *v, uint64_t va, uint64_t known) {
     struct os *os = p->os;
     struct os_file *f = v->file;
     uint64_t page = vma_page(v, va);
@@ -72,10 +72,12 @@ static uint64_t cache_fill(struct os_process *p, const struct vma *v, uint64_t v
     }
     frames_of(os->frames, pfn)->owner = f->serial << 40 | (page & ((1ull << 40) - 1));
     account_cost(os, OS_COST_CACHE_FILL, 1);
-    if (!f->id || hole)
+    if (os->reclaim)
+        reclaim_filled(os, pfn, f, known);
+    if (!f->id || known == FILE_HOLE)
         page_clear(os, pfn, PAGE);
-    else
-        content_set(os, pfn, PAGE, os_content_file(f->id, page));
+    else if (os->content)
+        content_set(os, pfn, PAGE, disk_content(os, f, page));
     return pfn;
 }
 
@@ -90,20 +92,65 @@ static void window(const struct os *os, const struct vma *v, uint64_t va, uint64
         *end = min_u64(*end, file_end);
 }
 
-uint64_t fault_cache_page(struct os_process *p, const struct vma *v, uint64_t va) {
-    uint64_t pfn = file_page(v->file, vma_page(v, va)), start, end;
+/* Pages that were filled around one that was missing, and must be read now. */
+struct reading {
+    uint64_t va, known[512];
+    unsigned n;
+};
+
+/* Ask the device, run by run. What cannot be read leaves the cache again. -EIO: `wanted` is among it. */
+static int read_filled(struct os_process *p, const struct vma *v, const struct reading *rd, uint64_t wanted) {
+    struct os *os = p->os;
+    struct os_file *f = v->file;
+    int err = 0;
+
+    for (unsigned i = 0, k; i < rd->n; i = k) {
+        k = i + 1;
+        if (rd->known[i] == 0 || !reclaim_must_read(os, rd->known[i]))
+            continue;
+        while (k < rd->n && rd->known[k] != 0 && reclaim_must_read(os, rd->known[k]))
+            k++;
+        uint64_t page = vma_page(v, rd->va + i * PAGE);
+        if (!reclaim_io(os, false, f->serial << 40 | page, k - i, false))
+            continue;
+        for (unsigned j = i; j < k; j++) {
+            page_free(os, file_page(f, page + j - i));
+            file_set_page(f, page + j - i, rd->known[j]);
+            if (rd->va + j * PAGE == wanted)
+                err = -EIO;
+        }
+    }
+    return err;
+}
+
+uint64_t fault_cache_page(struct os_process *p, const struct vma *v, uint64_t va, int *err) {
+    uint64_t known = file_page(v->file, vma_page(v, va)), end;
+    struct reading rd;
 
     account_cost(p->os, OS_COST_CACHE_FIND, 1);
-    if (pfn < FILE_MAX_CACHED)
+    *err = -ENOMEM;
+    if (known < FILE_MAX_CACHED)
+        return known;
+    if (file_is_swap(known))
+        return swapin_shmem(p, v, va, err);
+    uint64_t pfn = cache_fill(p, v, va, known);
+    if (pfn == FRAME_NONE || known == FILE_HOLE || !v->file->id)
         return pfn;
-    bool missing = pfn == FILE_NONE && v->file->id;
-    pfn = cache_fill(p, v, va, pfn == FILE_HOLE);
-    if (pfn == FRAME_NONE || !missing)
-        return pfn;
-    window(p->os, v, va, &start, &end);
-    for (uint64_t at = start; at < end; at += PAGE)
-        if (file_page(v->file, vma_page(v, at)) == FILE_NONE && cache_fill(p, v, at, false) == FRAME_NONE)
-            break; /* only reading ahead */
+    window(p->os, v, va, &rd.va, &end);
+    for (rd.n = 0; rd.n < 512 && rd.va + rd.n * PAGE < end; rd.n++) {
+        uint64_t at = rd.va + rd.n * PAGE, here = at == va ? known : file_page(v->file, vma_page(v, at));
+
+        rd.known[rd.n] = at == va ? known : 0;
+        if (at == va || (here != FILE_NONE && !file_is_evicted(here)))
+            continue;
+        if (!reclaim_allows(p, 1) || cache_fill(p, v, at, here) == FRAME_NONE)
+            continue; /* only reading ahead */
+        rd.known[rd.n] = here;
+    }
+    if (p->os->reclaim && read_filled(p, v, &rd, va)) {
+        *err = -EIO;
+        return FRAME_NONE;
+    }
     return pfn;
 }
 
@@ -145,6 +192,7 @@ static int map_anonymous(struct fault *f, struct emt_cursor *c) {
         if (os->zero_pfn == FRAME_NONE)
             return -ENOMEM;
         page_clear(os, os->zero_pfn, PAGE);
+        reclaim_never(os, os->zero_pfn);
     }
     return page_map(f->p, c, f->v, f->va, os->zero_pfn, PAGE, false);
 }
@@ -160,19 +208,20 @@ static void map_around(struct fault *f, struct emt_cursor *c, bool writable) {
 }
 
 static int map_file(struct fault *f, struct emt_cursor *c) {
-    uint64_t pfn = fault_cache_page(f->p, f->v, f->va);
+    int err;
+    uint64_t pfn = fault_cache_page(f->p, f->v, f->va, &err);
     bool shared = !vma_private(f->v);
 
     f->op = OS_FAULT_FILE;
     if (pfn == FRAME_NONE)
-        return -ENOMEM;
+        return err;
     if (f->write && !shared) {
         f->op = OS_FAULT_COW;
         return map_private(f, c, pfn);
     }
     /* A file system wants to know of the first write to a page, shmem does not. */
     bool writable = f->write || (shared && !f->v->file->id && (f->v->prot & ABI_PROT_WRITE));
-    int err = page_map(f->p, c, f->v, f->va, pfn, PAGE, writable);
+    err = page_map(f->p, c, f->v, f->va, pfn, PAGE, writable);
     if (!err && !f->write)
         map_around(f, c, writable);
     return err;
@@ -226,6 +275,10 @@ static int handle_present(struct fault *f, struct emt_cursor *c) {
     const struct emt_tobj *o = &c->obj;
     bool writable = tobj(f->os, o, EMT_ATTR_WRITE);
 
+    if (!tobj(f->os, o, EMT_ATTR_PRESENT)) {
+        f->op = OS_FAULT_SWAP;
+        return swapin_fault(f->p, c, f->v, f->va, f->write);
+    }
     if (f->write && !writable)
         return write_protected(f, c);
     f->op = OS_FAULT_SPURIOUS;
@@ -269,6 +322,7 @@ static bool range_is_void(struct fault *f, struct emt_cursor *c, uint64_t start,
     return empty;
 }
 
+/* One attempt. -ENOMEM: nothing was done, and nothing is locked. */
 static int fault_once(struct fault *f) {
     struct emt_cursor c;
     uint64_t start, end;
@@ -301,6 +355,27 @@ static int fault_once(struct fault *f) {
     return err;
 }
 
+/* Attempts, each with the memory that the last one wanted; those that failed are not charged: the kernel asks for
+   memory before it begins. */
+static int fault_attempts(struct fault *f) {
+    struct account saved;
+    unsigned tries = 0;
+    int err;
+
+    if (!f->os->reclaim)
+        return fault_once(f);
+    for (;;) {
+        account_save(f->os, &saved);
+        err = fault_once(f);
+        if (err != -ENOMEM)
+            return err;
+        account_restore(f->os, &saved);
+        err = reclaim_again(f->p, &tries);
+        if (err)
+            return err;
+    }
+}
+
 int fault_handle(struct os_process *p, uint64_t va, unsigned type, enum os_op *op, uint64_t *next) {
     struct fault f = {.p = p,
                       .os = p->os,
@@ -308,9 +383,13 @@ int fault_handle(struct os_process *p, uint64_t va, unsigned type, enum os_op *o
                       .type = type,
                       .write = type == EMT_STORE,
                       .op = OS_FAULT_BAD};
+    unsigned tries = 0;
     int err;
 
     *op = OS_FAULT_BAD;
+    err = reclaim_before(p, 1);
+    if (err)
+        return err;
     f.v = f.va < p->os->user_top ? find_or_grow(p, f.va) : NULL;
     if (!f.v || !allowed(f.v, type)) {
         p->os->stats.segv++;
@@ -319,9 +398,11 @@ int fault_handle(struct os_process *p, uint64_t va, unsigned type, enum os_op *o
     if (f.v->file && vma_page(f.v, f.va) >= round_up(f.v->file->bytes, PAGE) >> EMT_PAGE_SHIFT)
         return -EFBIG;
     do {
-        err = fault_once(&f);
+        err = fault_attempts(&f);
         if (err == -EAGAIN) {
             err = thp_split(p, f.va);
+            if (err == -ENOMEM)
+                err = reclaim_again(p, &tries);
             err = err ? err : -EAGAIN;
         }
     } while (err == -EAGAIN);

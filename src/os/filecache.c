@@ -137,8 +137,9 @@ void file_forget(struct os_file *f, uint64_t first) {
                 f->leaf[i].slot[k] = FILE_NONE;
 }
 
-void file_each_page(struct os_file *f, uint64_t first, uint64_t end,
-                    void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t pfn), void *ctx) {
+/* Values in [low, high). */
+static void each_value(struct os_file *f, uint64_t first, uint64_t end, uint64_t low, uint64_t high,
+                       void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t value), void *ctx) {
     for (uint64_t i = 0; i < f->leaf_room; i++) {
         const struct file_leaf *l = &f->leaf[i];
         uint64_t page = l->chunk << LEAF_SHIFT;
@@ -146,7 +147,17 @@ void file_each_page(struct os_file *f, uint64_t first, uint64_t end,
         if (!l->slot || page + LEAF_PAGES <= first || page >= end)
             continue;
         for (unsigned k = 0; k < LEAF_PAGES; k++)
-            if (page + k >= first && page + k < end && l->slot[k] < FILE_MAX_CACHED)
+            if (page + k >= first && page + k < end && l->slot[k] >= low && l->slot[k] < high)
                 each(ctx, f, page + k, l->slot[k]);
     }
+}
+
+void file_each_page(struct os_file *f, uint64_t first, uint64_t end,
+                    void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t pfn), void *ctx) {
+    each_value(f, first, end, 0, FILE_MAX_CACHED, each, ctx);
+}
+
+void file_each_swapped(struct os_file *f, uint64_t first, uint64_t end,
+                       void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t value), void *ctx) {
+    each_value(f, first, end, FILE_SWAP, FILE_EVICTED, each, ctx);
 }

@@ -11,9 +11,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define FILE_NONE       (~0ull)     /* not in the cache */
-#define FILE_HOLE       (~0ull - 1) /* not in the cache, and reads as zeroes: MADV_REMOVE */
-#define FILE_MAX_CACHED FILE_HOLE   /* a frame number is below */
+#define FILE_NONE       (~0ull)      /* not in the cache */
+#define FILE_HOLE       (~0ull - 1)  /* not in the cache, and reads as zeroes: MADV_REMOVE */
+#define FILE_EVICTED    (1ull << 63) /* with 32 bits of reclaim's: was in the cache, and is in the file */
+#define FILE_SWAP       (1ull << 62) /* with a slot: shared memory without a file, swapped out */
+#define FILE_MAX_CACHED FILE_SWAP    /* a frame number is below */
+
+/* What is known of a page that is not in the cache. */
+static inline bool file_is_swap(uint64_t value) {
+    return value >> 62 == 1;
+}
+static inline bool file_is_evicted(uint64_t value) {
+    return value >> 62 == 2;
+}
 
 struct file_leaf {
     uint64_t chunk; /* page >> 9 */
@@ -56,5 +66,8 @@ void file_forget(struct os_file *f, uint64_t first);
 /* Call `each` for the cached pages in [first, end), in no particular order but a fixed one. */
 void file_each_page(struct os_file *f, uint64_t first, uint64_t end,
                     void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t pfn), void *ctx);
+/* The same for what lies in swap; `value` says where (FILE_SWAP). */
+void file_each_swapped(struct os_file *f, uint64_t first, uint64_t end,
+                       void (*each)(void *ctx, struct os_file *f, uint64_t page, uint64_t value), void *ctx);
 
 #endif

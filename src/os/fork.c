@@ -8,7 +8,7 @@
  */
 #include <stdlib.h>
 
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 /* ---- processes ---- */
 
@@ -76,6 +76,7 @@ int os_process_new(struct os *os, uint32_t id, struct os_process **out) {
         goto fail;
     p->os = os;
     p->id = p->family = id;
+    p->limited = id == os->cfg.os.limit_process;
     err = enlist(os, p);
     if (!err) {
         *out = p;
@@ -95,7 +96,7 @@ struct emt_tdb *os_process_tdb(struct os_process *p) {
 /* ---- the end ---- */
 
 /* Unmap everything. */
-static void drop_space(struct os_process *p) {
+void os_drop_space(struct os_process *p) {
     while (p->vmas.first) {
         struct vma *v = p->vmas.first;
 
@@ -110,7 +111,7 @@ static void end_process(struct os_process *p) {
     struct os *os = p->os;
     uint64_t at = place_of(os, p->id);
 
-    drop_space(p);
+    os_drop_space(p);
     emt_tdb_destroy(&p->tdb);
     asid_give(os, p->tdb.asid);
     os->nprocess--;
@@ -131,7 +132,7 @@ void os_exit(struct os_process *p) {
 void os_exec(struct os_process *p) {
     account_begin(p->os, OS_EXEC);
     account_cost(p->os, OS_COST_PROCESS_NEW, 1);
-    drop_space(p);
+    os_drop_space(p);
     p->family = p->id;
     account_end(p->os);
 }
@@ -147,6 +148,13 @@ static int copy_object(void *ctx, struct emt_tobj *src, struct emt_tobj *dst) {
     struct copying *k = ctx;
     struct os *os = k->os;
 
+    if (!tobj(os, src, EMT_ATTR_PRESENT)) { /* both have it in swap, and the first to write gets a copy */
+        *dst = *src;
+        swap_get(&os->reclaim->swap, tobj(os, dst, EMT_ATTR_SWAP));
+        account_cost(os, OS_COST_PAGE_FORK, 1);
+        k->last = *dst;
+        return 1;
+    }
     /* Also what is read-only already: an object that may be written must be exclusive, whoever writes next. */
     int err = emt_tobj_set(os->svc, src, EMT_ATTR_WRITE, 0);
     if (err)
@@ -168,6 +176,10 @@ static int copy_pages(struct os_process *child, struct os_process *parent, const
 
     /* The last one was counted, and may not have got its place in the child's tables. */
     if (err && k.last.bytes && emt_tdb_find(&child->tdb, k.last.va, &o)) {
+        if (!tobj(k.os, &k.last, EMT_ATTR_PRESENT)) {
+            swap_drop(k.os, tobj(k.os, &k.last, EMT_ATTR_SWAP));
+            return err;
+        }
         page_count_mapped(k.os, k.last.bytes, -1);
         page_put(k.os, tobj(k.os, &k.last, EMT_ATTR_PFN), k.last.bytes);
     }
@@ -178,6 +190,7 @@ static int copy_space(struct os_process *child, struct os_process *parent, struc
     child->brk_start = parent->brk_start;
     child->brk_end = parent->brk_end;
     child->family = parent->family;
+    child->limited = parent->limited;
     for (struct vma *v = parent->vmas.first; v; v = v->next) {
         if (v->flags & VMA_DONTFORK)
             continue;
@@ -197,23 +210,34 @@ static int copy_space(struct os_process *child, struct os_process *parent, struc
     return 0;
 }
 
-int os_fork(struct os_process *parent, uint32_t child_id, struct os_process **out) {
-    struct os *os = parent->os;
+static int fork_once(struct os_process *parent, uint32_t child_id, struct os_process **out) {
     struct os_process *child;
     struct emt_gather g;
+    int err = os_process_new(parent->os, child_id, &child);
+
+    if (err)
+        return err;
+    emt_gather_init(&g);
+    err = copy_space(child, parent, &g);
+    emt_gather_flush(&parent->tdb, &g);
+    if (err)
+        end_process(child); /* what became read-only in the parent is made writable again by its faults */
+    else
+        *out = child;
+    return err;
+}
+
+int os_fork(struct os_process *parent, uint32_t child_id, struct os_process **out) {
+    struct os *os = parent->os;
+    unsigned tries = 0;
 
     account_begin(os, OS_FORK);
     account_cost(os, OS_COST_PROCESS_NEW, 1);
-    int err = os_process_new(os, child_id, &child);
-    if (!err) {
-        emt_gather_init(&g);
-        err = copy_space(child, parent, &g);
-        emt_gather_flush(&parent->tdb, &g);
-        if (err)
-            end_process(child); /* what became read-only in the parent is made writable again by its faults */
-        else
-            *out = child;
-    }
+    int err = reclaim_before(parent, 1);
+    if (!err)
+        do
+            err = fork_once(parent, child_id, out);
+        while (err == -ENOMEM && reclaim_more(parent, &tries));
     account_end(os);
     return err;
 }

@@ -33,6 +33,8 @@ struct os_process {
     struct emt_tdb tdb;
     struct vma_tree vmas;
     uint64_t brk_start, brk_end; /* 0: none yet */
+    bool limited;                /* os.limit.bytes counts its memory */
+    bool killed;                 /* by the OOM killer: has no memory any more, waits for os_exit() */
 };
 
 struct os {
@@ -71,6 +73,7 @@ struct os {
     uint64_t scan_va;
 
     struct sizes *boot_clusters; /* free runs of frames when memory was new (os/contiguity.h) */
+    struct reclaim *reclaim;     /* NULL: none */
     uint64_t *content;           /* by frame; NULL: not tracked */
 };
 
@@ -106,8 +109,8 @@ static inline bool vma_private(const struct vma *v) {
 uint64_t page_alloc(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use);
 /* The same, but no placement policy is asked: for what no VMA owns, as pages of zeroes. */
 uint64_t page_alloc_anywhere(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use);
-/* Exactly these frames. FRAME_NONE: they are not all free. */
-uint64_t page_alloc_at(struct os *os, uint64_t pfn, unsigned order, enum os_use use);
+/* Exactly these frames. FRAME_NONE: they are not all free. `limited`: os.limit.bytes counts them. */
+uint64_t page_alloc_at(struct os *os, uint64_t pfn, unsigned order, enum os_use use, bool limited);
 /* Give back an allocation that nothing maps. */
 void page_free(struct os *os, uint64_t pfn);
 void page_clear(struct os *os, uint64_t pfn, uint64_t bytes);
@@ -138,8 +141,13 @@ void page_count_mapped(struct os *os, uint64_t bytes, int64_t n);
 int fault_handle(struct os_process *p, uint64_t va, unsigned type, enum os_op *op, uint64_t *next);
 /* Fault in [start, end) beforehand. The first error stops it. */
 int fault_populate(struct os_process *p, uint64_t start, uint64_t end, bool write);
-/* The frame that caches a page of a file, read in if need be; FRAME_NONE: out of memory. */
-uint64_t fault_cache_page(struct os_process *p, const struct vma *v, uint64_t va);
+/* The frame that caches a page of a file, read in if need be; FRAME_NONE and *err: -ENOMEM, -EIO. */
+uint64_t fault_cache_page(struct os_process *p, const struct vma *v, uint64_t va, int *err);
+
+/* ---- fork.c ---- */
+
+/* Unmap everything. */
+void os_drop_space(struct os_process *p);
 
 /* ---- thp.c ---- */
 

@@ -3,18 +3,21 @@
  * madvise. What each advice does here:
  *
  *   DONTNEED             unmaps; private pages are gone, shared ones stay in their file
- *   FREE                 the pages stay, clean and old, as in Linux while memory is not short: nothing is reclaimed
- * yet REMOVE               a hole in the shared file: its pages are gone for everyone and read as zeroes HUGEPAGE,
- * NOHUGEPAGE for later faults and khugepaged;   COLLAPSE   huge pages now WILLNEED             files: into the page
- * cache;   POPULATE_READ, POPULATE_WRITE   faults beforehand DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK   for fork
+ *   FREE                 the pages stay, clean and old, until reclaim takes them; what is in swap stays there
+ *   REMOVE               a hole in the shared file: its pages are gone for everyone and read as zeroes
+ *   HUGEPAGE, NOHUGEPAGE for later faults and khugepaged;   COLLAPSE   huge pages now
+ *   WILLNEED             files: into the page cache;   POPULATE_READ, POPULATE_WRITE   faults beforehand
+ *   DONTFORK, DOFORK, WIPEONFORK, KEEPONFORK   for fork
  *   NORMAL, RANDOM, SEQUENTIAL, MERGEABLE, UNMERGEABLE, DONTDUMP, DODUMP, COLD, PAGEOUT   accepted, no effect
  */
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 static void aged(void *ctx, const struct emt_tobj *old, unsigned ad) {
-    (void)old;
-    (void)ad;
-    account_cost(ctx, OS_COST_PAGE_CHANGE, 1);
+    struct os *os = ctx;
+
+    account_cost(os, OS_COST_PAGE_CHANGE, 1);
+    if (os->reclaim && (ad & EMT_AGE_DIRTY))
+        reclaim_lazyfree(os, old);
 }
 
 /* Ends of a range that must not lie within a huge page. */
@@ -72,10 +75,12 @@ static int advise_flags(struct os_process *p, struct vma *v, uint64_t start, uin
 }
 
 static int advise_willneed(struct os_process *p, const struct vma *v, uint64_t start, uint64_t end) {
+    int err;
+
     if (!v->file || !v->file->id)
         return 0;
     for (uint64_t va = start; va < end && vma_page(v, va) * PAGE < v->file->bytes; va += PAGE)
-        if (fault_cache_page(p, v, va) == FRAME_NONE)
+        if (!reclaim_allows(p, 1) || fault_cache_page(p, v, va, &err) == FRAME_NONE)
             return 0; /* only advice */
     return 0;
 }
@@ -160,8 +165,14 @@ int os_madvise(struct os_process *p, uint64_t addr, uint64_t bytes, int advice) 
 
     account_begin(p->os, OS_MADVISE);
     account_cost(p->os, OS_COST_SYSCALL, 1);
-    if (known(advice) && !(addr & (PAGE - 1)))
-        err = space_range_ok(p->os, addr, &bytes) ? advise(p, addr, addr + bytes, advice) : -ENOMEM;
+    int dead = reclaim_before(p, 1);
+    unsigned tries = 0;
+    if (dead)
+        err = dead;
+    else if (known(advice) && !(addr & (PAGE - 1)))
+        do
+            err = space_range_ok(p->os, addr, &bytes) ? advise(p, addr, addr + bytes, advice) : -ENOMEM;
+        while (err == -ENOMEM && reclaim_more(p, &tries));
     account_end(p->os);
     return err;
 }

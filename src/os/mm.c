@@ -2,7 +2,7 @@
 /* VMAs come, go and change: mmap, munmap, mprotect, brk and the stack. */
 #include <stdlib.h>
 
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 /* ---- one VMA ---- */
 
@@ -125,8 +125,14 @@ int os_munmap(struct os_process *p, uint64_t addr, uint64_t bytes) {
 
     account_begin(p->os, OS_MUNMAP);
     account_cost(p->os, OS_COST_SYSCALL, 1);
-    if (bytes && space_range_ok(p->os, addr, &bytes))
-        err = space_unmap(p, addr, addr + bytes);
+    int dead = reclaim_before(p, 1);
+    unsigned tries = 0;
+    if (dead)
+        err = dead;
+    else if (bytes && space_range_ok(p->os, addr, &bytes))
+        do
+            err = space_unmap(p, addr, addr + bytes);
+        while (err == -ENOMEM && reclaim_more(p, &tries));
     account_end(p->os);
     return err;
 }
@@ -239,7 +245,12 @@ int os_mmap(struct os_process *p, uint64_t *addr, uint64_t bytes, int prot, int 
 
     account_begin(p->os, OS_MMAP);
     account_cost(p->os, OS_COST_SYSCALL, 1);
-    int err = map(p, &m, addr);
+    int err = reclaim_before(p, 1);
+    unsigned tries = 0;
+    if (!err)
+        do
+            err = map(p, &m, addr);
+        while (err == -ENOMEM && reclaim_more(p, &tries));
     account_end(p->os);
     return err;
 }
@@ -257,7 +268,7 @@ static int let_write(struct os_process *p, struct vma *v, struct emt_gather *g) 
     while (!err && emt_cursor_next(&c)) {
         struct emt_tobj o = c.obj;
 
-        if (!page_exclusive(os, tobj(os, &o, EMT_ATTR_PFN), o.bytes))
+        if (!tobj(os, &o, EMT_ATTR_PRESENT) || !page_exclusive(os, tobj(os, &o, EMT_ATTR_PFN), o.bytes))
             continue;
         err = emt_tobj_set(os->svc, &o, EMT_ATTR_WRITE, 1);
         if (!err)
@@ -321,9 +332,16 @@ int os_mprotect(struct os_process *p, uint64_t addr, uint64_t bytes, int prot) {
 
     account_begin(p->os, OS_MPROTECT);
     account_cost(p->os, OS_COST_SYSCALL, 1);
-    if (!(addr & (PAGE - 1)))
-        err = space_range_ok(p->os, addr, &bytes) ? protect(p, addr, addr + bytes, (uint32_t)prot & ABI_PROT_MASK)
-                                                  : -ENOMEM;
+    int dead = reclaim_before(p, 1);
+    unsigned tries = 0;
+    if (dead)
+        err = dead;
+    else if (!(addr & (PAGE - 1)))
+        do
+            err = space_range_ok(p->os, addr, &bytes)
+                      ? protect(p, addr, addr + bytes, (uint32_t)prot & ABI_PROT_MASK)
+                      : -ENOMEM;
+        while (err == -ENOMEM && reclaim_more(p, &tries));
     if (!err)
         placement_mapped(p, addr, addr + bytes);
     account_end(p->os);
@@ -373,14 +391,21 @@ static int set_brk(struct os_process *p, uint64_t end) {
 int os_brk(struct os_process *p, uint64_t end) {
     account_begin(p->os, OS_BRK);
     account_cost(p->os, OS_COST_SYSCALL, 1);
-    int err = set_brk(p, end);
+    int err = reclaim_before(p, 1);
+    unsigned tries = 0;
+    if (!err)
+        do
+            err = set_brk(p, end);
+        while (err == -ENOMEM && reclaim_more(p, &tries));
     account_end(p->os);
     return err;
 }
 
 int os_stack(struct os_process *p, uint64_t low, uint64_t end) {
-    int err;
+    int err = p->killed ? -ESRCH : 0;
 
+    if (err)
+        return err;
     low = round_down(low, PAGE);
     if (end > p->os->user_top || low >= end)
         return -EINVAL;

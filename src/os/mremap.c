@@ -8,7 +8,7 @@
  */
 #include <stdlib.h>
 
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 struct remap {
     struct os_process *p;
@@ -174,7 +174,12 @@ int os_mremap(struct os_process *p, uint64_t old, uint64_t old_bytes, uint64_t *
 
     account_begin(p->os, OS_MREMAP);
     account_cost(p->os, OS_COST_SYSCALL, 1);
-    int err = remap(&r);
+    int err = reclaim_before(p, 1);
+    unsigned tries = 0;
+    if (!err)
+        do
+            err = remap(&r); /* goes on with what is left to do */
+        while (err == -ENOMEM && reclaim_more(p, &tries));
     if (!err)
         placement_mapped(p, r.new, r.new + r.bytes);
     account_end(p->os);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "os/contiguity.h"
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 const char *const os_op_name[OS_OPS] = {
     [OS_FAULT_ANON] = "fault_anon",
@@ -12,6 +12,7 @@ const char *const os_op_name[OS_OPS] = {
     [OS_FAULT_ZERO] = "fault_zero",
     [OS_FAULT_FILE] = "fault_file",
     [OS_FAULT_COW] = "fault_cow",
+    [OS_FAULT_SWAP] = "fault_swap",
     [OS_FAULT_SPURIOUS] = "fault_spurious",
     [OS_FAULT_BAD] = "fault_bad",
     [OS_MMAP] = "mmap",
@@ -27,6 +28,8 @@ const char *const os_op_name[OS_OPS] = {
     [OS_RANGER] = "ranger",
     [OS_SHOOTDOWN] = "shootdown",
     [OS_SWITCH] = "switch",
+    [OS_KSWAPD] = "kswapd",
+    [OS_RECLAIM] = "reclaim",
     [OS_TLB_REFILL] = "tlb_refill",
 };
 
@@ -95,9 +98,10 @@ int os_new(struct os **out, const struct emt_config *cfg, struct emt_tsvc *svc) 
         free(os);
         return err;
     }
-    if (placement_init(os)) {
+    err = placement_init(os) ? -ENOMEM : reclaim_new(os);
+    if (err) {
         os_free(os);
-        return -ENOMEM;
+        return err;
     }
     os->pending = malloc(ZAP_BYTES / PAGE * sizeof(*os->pending));
     if (!os->pending) {
@@ -121,10 +125,17 @@ static void free_cached(void *ctx, struct os_file *f, uint64_t page, uint64_t pf
     page_free(ctx, pfn);
 }
 
+static void free_swapped(void *ctx, struct os_file *f, uint64_t page, uint64_t value) {
+    file_set_page(f, page, FILE_NONE);
+    swap_drop(ctx, value & ~FILE_SWAP);
+}
+
 void os_file_put(struct os *os, struct os_file *f) {
     if (--f->refs)
         return;
     file_each_page(f, 0, ~0ull, free_cached, os);
+    file_each_swapped(f, 0, ~0ull, free_swapped, os);
+    disk_forget(os, f, 0);
     filecache_delete(&os->files, f);
 }
 
@@ -137,6 +148,7 @@ void os_free(struct os *os) {
         os_file_put(os, os->files.first);
     if (os->booted)
         emt_tsvc_shutdown(os->svc);
+    reclaim_free(os);
     frames_free_all(os->frames);
     sizes_free(os->boot_clusters);
     free(os->files.by_id);
@@ -153,8 +165,12 @@ const struct os_stats *os_stats_of(const struct os *os) {
 void os_reset_stats(struct os *os) {
     struct os_stats old = os->stats;
 
-    os->stats = (struct os_stats){.resident_peak_bytes = old.resident_peak_bytes};
+    os->stats = (struct os_stats){.resident_peak_bytes = old.resident_peak_bytes,
+                                  .reclaim.swap_used_bytes = old.reclaim.swap_used_bytes,
+                                  .reclaim.swap_peak_bytes = old.reclaim.swap_peak_bytes};
     memcpy(os->stats.mapped_bytes, old.mapped_bytes, sizeof(old.mapped_bytes));
+    if (os->reclaim) /* the clock begins again */
+        os->reclaim->swap_device.free_at = os->reclaim->file_device.free_at = 0;
 }
 
 /* ---- files ---- */
@@ -171,8 +187,8 @@ static int zap_cached(struct os_process *p, uint64_t start, uint64_t end) {
     while (!err && emt_cursor_next(&c)) {
         uint64_t pfn = tobj(os, &c.obj, EMT_ATTR_PFN);
 
-        if (frames_of(os->frames, pfn)->use != OS_USE_FILE)
-            continue;
+        if (!tobj(os, &c.obj, EMT_ATTR_PRESENT) || frames_of(os->frames, pfn)->use != OS_USE_FILE)
+            continue; /* a copy, in memory or in swap */
         err = emt_cursor_erase(&c);
         if (err)
             break;
@@ -203,6 +219,8 @@ int os_file_drop(struct os *os, struct os_file *f, uint64_t first, uint64_t end,
     }
     if (!err)
         file_each_page(f, first, end, free_cached, os);
+    if (!err)
+        file_each_swapped(f, first, end, free_swapped, os);
     return err;
 }
 
@@ -220,8 +238,10 @@ int os_file(struct os *os, uint64_t file, uint64_t bytes) {
     if (!shorter)
         return 0;
     int err = os_file_drop(os, f, end, ~0ull, true);
-    if (!err)
+    if (!err) {
         file_forget(f, end);
+        disk_forget(os, f, end);
+    }
     return err;
 }
 

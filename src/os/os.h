@@ -22,6 +22,7 @@ enum os_op {
     OS_FAULT_ZERO,
     OS_FAULT_FILE,
     OS_FAULT_COW,
+    OS_FAULT_SWAP, /* of a private page in swap */
     OS_FAULT_SPURIOUS,
     OS_FAULT_BAD,
     OS_MMAP,
@@ -37,6 +38,8 @@ enum os_op {
     OS_RANGER, /* translation ranger's daemon */
     OS_SHOOTDOWN,
     OS_SWITCH,
+    OS_KSWAPD,     /* reclaim in the background */
+    OS_RECLAIM,    /* by a fault or a call that found no memory */
     OS_TLB_REFILL, /* of a software-managed TLB; counted by the MMU, its cycles are translation */
     OS_OPS
 };
@@ -58,9 +61,35 @@ struct os_place_stats {
     uint64_t unmovable_pages;                 /* it had to leave, each time it looked */
 };
 
+/* What a block device did. Cycles are the core's. */
+struct os_device_stats {
+    uint64_t reads, writes; /* requests */
+    uint64_t read_bytes, write_bytes;
+    uint64_t busy_cycles, wait_cycles; /* the device's time; somebody waited */
+    uint64_t errors;
+};
+
+struct os_reclaim_stats {
+    uint64_t kswapd, direct;              /* times that it ran */
+    uint64_t scanned, rotated, reclaimed; /* pages looked at, kept since used, taken; private and file together */
+    uint64_t reclaimed_anon, reclaimed_file;
+    uint64_t refaults, activated;         /* pages that came back; of them, soon enough to be kept */
+    uint64_t written_back;                /* file pages */
+    uint64_t discarded;                   /* after MADV_FREE */
+    uint64_t swapped_out, swapped_in;     /* pages written to and read from swap, ahead included */
+    uint64_t swap_cached;                 /* faults that found their page in the swap cache */
+    uint64_t read_ahead, read_ahead_used; /* pages */
+    uint64_t swap_used_bytes, swap_peak_bytes;
+    uint64_t limit_hits;                /* faults that had to reclaim because of os.limit.bytes */
+    uint64_t conflicts, ghosts_evicted; /* horizon: no free frame among the candidates; places taken from ghosts */
+    uint64_t oom_kills, oom_last;       /* and the last victim's id */
+    struct os_device_stats swap, file;
+};
+
 struct os_stats {
     struct os_op_stats op[OS_OPS];
     struct os_place_stats place;
+    struct os_reclaim_stats reclaim;
     uint64_t pages_zeroed_bytes, pages_copied_bytes;
     uint64_t huge_splits, huge_collapses, huge_fallbacks;
     uint64_t out_of_memory;   /* faults that found no frame */
@@ -114,8 +143,10 @@ int os_madvise(struct os_process *, uint64_t addr, uint64_t bytes, int advice);
 int os_stack(struct os_process *, uint64_t low, uint64_t end);
 
 /*
- * A page fault on `core`. 0: try again. -EFAULT: SIGSEGV. -EFBIG: SIGBUS, beyond the end of a file. -ENOMEM: out of
- * memory, the process would be killed.
+ * A page fault on `core`. 0: try again. -EFAULT: SIGSEGV. -EFBIG: SIGBUS, beyond the end of a file. -EIO: SIGBUS,
+ * the page cannot be read; the next fault tries again. -ENOMEM: out of memory, and nobody was killed. -ESRCH: the
+ * OOM killer has ended the process: it has no memory any more and every call returns this, but os_exit() is still
+ * due.
  */
 int os_fault(struct os_process *, unsigned core, uint64_t va, unsigned type, uint32_t code);
 /* Account for a switch of `core` to this process, and switch the service. */
@@ -129,6 +160,13 @@ void os_tick(struct os *, uint64_t instructions);
  */
 void os_charge_cycles(struct os *, enum os_op, uint64_t cycles);
 
+/* What time it is, in cycles of the core that runs; for devices. Without, time passes only while somebody waits. */
+void os_set_clock(struct os *, uint64_t (*now)(void *ctx), void *ctx);
+/* Processes that the OOM killer has not ended. */
+uint64_t os_alive(const struct os *);
+/* Test: the n-th request from now to a device fails, and each `every` one after it; 0: never, 0: no other. */
+void os_fail_io(struct os *, uint64_t nth, uint64_t every);
+
 /*
  * Test and checking: which content a page shows. Kept only after os_track_content(). A content is a 64-bit name: 0
  * zero page; a file's page: os_content_file(); anything else: what os_store() wrote.
@@ -137,6 +175,8 @@ void os_track_content(struct os *);
 uint64_t os_content_file(uint64_t file, uint64_t page);
 /* Content seen at va through the tables; -EFAULT when not mapped. */
 int os_content(struct os_process *, uint64_t va, uint64_t *content);
+/* The same, and, where private memory is in swap, what the slot or the swap cache holds. */
+int os_content_kept(struct os_process *, uint64_t va, uint64_t *content);
 /* As if the program stored `content`; faults in what it must. */
 int os_store(struct os_process *, uint64_t va, uint64_t content);
 /* Every invariant of frames, VMAs and tables; 0, or a negative value after printing what is wrong to stderr. */

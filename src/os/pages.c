@@ -8,7 +8,7 @@
  * memory: index << 20 | family, where index is vma_page(): all mappings are found among the VMAs of the family's
  * processes that show this index. File pages: serial << 40 | page.
  */
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 /* ---- allocation ---- */
 
@@ -51,7 +51,15 @@ static bool alloc_by_architecture(struct os_process *p, uint64_t va, unsigned or
     *pfn = FRAME_NONE;
     if (place.kind == EMT_PLACE_ANY)
         return false;
+    if (place.kind == EMT_PLACE_REQUIRE && order == 0 && os->reclaim && os->reclaim->horizon) {
+        *pfn = reclaim_place(os, &place, use);
+        return true;
+    }
     *pfn = from_candidates(os, &place, order, use);
+    if (*pfn == FRAME_NONE && place.kind == EMT_PLACE_REQUIRE && order == 0 && os->reclaim) {
+        os->reclaim->conflict = true;
+        os->stats.reclaim.conflicts++;
+    }
     return *pfn != FRAME_NONE || place.kind == EMT_PLACE_REQUIRE;
 }
 
@@ -70,11 +78,13 @@ static uint64_t alloc_placed(struct os_process *p, uint64_t va, unsigned order, 
     return pfn;
 }
 
-static uint64_t allocated(struct os *os, uint64_t pfn, unsigned order) {
+static uint64_t allocated(struct os *os, uint64_t pfn, unsigned order, bool limited) {
     if (pfn == FRAME_NONE)
         return FRAME_NONE;
     os->user_frames += 1ull << order;
     os->stats.resident_peak_bytes = max_u64(os->stats.resident_peak_bytes, os->user_frames * PAGE);
+    if (os->reclaim)
+        reclaim_added(os, pfn, limited);
     return pfn;
 }
 
@@ -86,7 +96,7 @@ uint64_t page_alloc(struct os_process *p, uint64_t va, uint64_t bytes, enum os_u
     uint64_t pfn = os->caps.places || os->place.policy
                        ? alloc_placed(p, va, order, use)
                        : frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
-    return allocated(os, pfn, order);
+    return allocated(os, pfn, order, p->limited);
 }
 
 uint64_t page_alloc_anywhere(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use) {
@@ -98,22 +108,25 @@ uint64_t page_alloc_anywhere(struct os_process *p, uint64_t va, uint64_t bytes, 
     if (!os->caps.places || !alloc_by_architecture(p, va, order, use, &pfn))
         pfn = frames_alloc(os->frames, order, os->node, FRAME_MOVABLE, use);
     placement_charge(os);
-    return allocated(os, pfn, order);
+    return allocated(os, pfn, order, p->limited);
 }
 
-uint64_t page_alloc_at(struct os *os, uint64_t pfn, unsigned order, enum os_use use) {
+uint64_t page_alloc_at(struct os *os, uint64_t pfn, unsigned order, enum os_use use, bool limited) {
     account_cost(os, OS_COST_FRAME_ALLOC, 1);
     pfn = frames_alloc_at(os->frames, pfn, order, FRAME_MOVABLE, use);
     placement_charge(os);
-    return allocated(os, pfn, order);
+    return allocated(os, pfn, order, limited);
 }
 
 void page_free(struct os *os, uint64_t pfn) {
-    unsigned order = frames_of(os->frames, pfn)->order;
+    struct frame *f = frames_of(os->frames, pfn);
+    unsigned order = f->order;
 
     account_cost(os, OS_COST_FRAME_FREE, 1);
     content_set(os, pfn, PAGE << order, CONTENT_FREED);
     os->user_frames -= 1ull << order;
+    if (os->reclaim)
+        reclaim_forget(os, pfn, f);
     frames_free(os->frames, pfn);
     placement_charge(os);
 }
@@ -143,6 +156,13 @@ bool page_is_zero(const struct os *os, uint64_t pfn) {
            (os->huge_zero_pfn != FRAME_NONE && round_down(pfn, 1ull << os->huge_order) == os->huge_zero_pfn);
 }
 
+/* Does an entry for swap somewhere show what this frame shows? */
+static bool also_in_swap(const struct os *os, uint64_t pfn, const struct frame *f) {
+    const struct reclaim *r = os->reclaim;
+
+    return (f->flags & FRAME_CACHED) && r->swap.count[r->swap.slot[pfn]];
+}
+
 /* Is the mapping of `bytes` at pfn counted in one record, or in one for each frame? */
 static bool one_record(const struct os *os, uint64_t pfn, uint64_t bytes) {
     return bytes == PAGE || frames_of(os->frames, frames_head(os->frames, pfn))->order != 0;
@@ -162,7 +182,7 @@ void page_put(struct os *os, uint64_t pfn, uint64_t bytes) {
     uint64_t n = one_record(os, pfn, bytes) ? 1 : bytes >> EMT_PAGE_SHIFT;
     for (uint64_t i = 0; i < n; i++) {
         struct frame *f = frames_of(os->frames, pfn + i);
-        if (--f->maps == 0 && f->use != OS_USE_FILE)
+        if (--f->maps == 0 && f->use != OS_USE_FILE && !also_in_swap(os, pfn + i, f))
             page_free(os, pfn + i);
     }
 }
@@ -171,7 +191,7 @@ bool page_exclusive(const struct os *os, uint64_t pfn, uint64_t bytes) {
     if (page_is_zero(os, pfn) || !one_record(os, pfn, bytes))
         return false;
     const struct frame *f = frames_of(os->frames, pfn);
-    return f->maps == 1 && f->use != OS_USE_FILE;
+    return f->maps == 1 && f->use != OS_USE_FILE && !also_in_swap(os, pfn, f);
 }
 
 void page_count_mapped(struct os *os, uint64_t bytes, int64_t n) {
@@ -216,8 +236,15 @@ int page_map(struct os_process *p, struct emt_cursor *c, const struct vma *v, ui
 static void gone(void *ctx, const struct emt_tobj *old) {
     struct os *os = ctx;
 
-    page_count_mapped(os, old->bytes, -1);
     account_cost(os, OS_COST_PAGE_REMOVE, 1);
+    if (os->reclaim) {
+        if (!tobj(os, old, EMT_ATTR_PRESENT)) {
+            swap_drop(os, tobj(os, old, EMT_ATTR_SWAP));
+            return;
+        }
+        reclaim_note_dirty(os, old);
+    }
+    page_count_mapped(os, old->bytes, -1);
     os->pending[os->npending++] = tobj(os, old, EMT_ATTR_PFN) << 6 | (emt_log2(old->bytes) - EMT_PAGE_SHIFT);
 }
 

@@ -68,8 +68,11 @@ static void eager_mapped(struct os_process *p, uint64_t start, uint64_t end) {
         return;
     os->place.filling = true;
     for (struct vma *v = vma_overlap(&p->vmas, start, end); v && v->start < end; v = v->next)
-        if (!v->file && v->prot & ABI_PROT_WRITE)
+        if (!v->file && v->prot & ABI_PROT_WRITE) {
             fill(p, v, max_u64(v->start, start), min_u64(v->end, end));
+            if (p->killed)
+                break; /* and v is gone */
+        }
     os->place.filling = false;
 }
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 
 #include "os/contig.h"
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 #define BATCH        512u
 #define BLOCK_FRAMES (1ull << FRAMES_MAX_ORDER)
@@ -52,7 +52,7 @@ static int remap(struct os *os, const struct moving *m, uint64_t to, bool contig
 static bool migrate(struct os *os, const struct moving *m, uint64_t to, bool contig) {
     unsigned order = emt_log2(m->o.bytes) - EMT_PAGE_SHIFT;
     struct frame *old = frames_of(os->frames, m->pfn);
-    uint64_t pfn = page_alloc_at(os, to, order, old->use);
+    uint64_t pfn = page_alloc_at(os, to, order, old->use, old->flags & FRAME_LIMITED);
 
     if (pfn == FRAME_NONE)
         return false;
@@ -113,9 +113,13 @@ static bool exchange(struct os *os, const struct moving *m, uint64_t to, bool co
         remap(os, &back, m->pfn, false);
         return false;
     }
+    if (os->reclaim)
+        reclaim_exchange(os, m->pfn, to, true);
     struct frame *a = frames_of(os->frames, m->pfn), *b = frames_of(os->frames, to), was = *a;
     *a = *b; /* use and order are equal */
     *b = was;
+    if (os->reclaim)
+        reclaim_exchange(os, m->pfn, to, false);
     page_swap(os, m->pfn, to, m->o.bytes);
     os->stats.place.exchanged_bytes += m->o.bytes;
     return true;

@@ -9,7 +9,7 @@
  */
 #include <stdlib.h>
 
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 bool thp_allowed(const struct os *os, const struct vma *v) {
     if (v->file || v->flags & VMA_NOHUGE)
@@ -29,6 +29,7 @@ static uint64_t huge_zero(struct os_process *p, uint64_t va) {
         if (pfn == FRAME_NONE)
             return FRAME_NONE;
         page_clear(os, pfn, os->huge_bytes);
+        reclaim_never(os, pfn);
         os->huge_zero_pfn = pfn;
     }
     return os->huge_zero_pfn;
@@ -38,7 +39,11 @@ int thp_fault(struct os_process *p, struct emt_cursor *c, struct vma *v, uint64_
     struct os *os = p->os;
     uint64_t base = round_down(va, os->huge_bytes);
     bool zero = !write && os->cfg.os.zero_page;
-    uint64_t pfn = zero ? huge_zero(p, base) : page_alloc(p, base, os->huge_bytes, OS_USE_2M);
+    bool room = reclaim_allows(p, os->huge_bytes >> EMT_PAGE_SHIFT); /* nothing is reclaimed for a huge page */
+    uint64_t pfn = FRAME_NONE;
+
+    if (room || (zero && os->huge_zero_pfn != FRAME_NONE))
+        pfn = zero ? huge_zero(p, base) : page_alloc(p, base, os->huge_bytes, OS_USE_2M);
 
     if (pfn == FRAME_NONE) {
         os->stats.huge_fallbacks++;
@@ -77,6 +82,8 @@ static struct emt_tobj object_at(struct os_process *p, uint64_t va) {
 static int split_frames(struct os *os, uint64_t pfn, uint64_t n) {
     if (page_is_zero(os, pfn) || frames_of(os->frames, frames_head(os->frames, pfn))->order == 0)
         return 0;
+    if (os->reclaim)
+        reclaim_split_begin(os, pfn);
     int err = frames_split(os->frames, pfn);
     if (err)
         return err;
@@ -85,6 +92,8 @@ static int split_frames(struct os *os, uint64_t pfn, uint64_t n) {
         f->use = OS_USE_4K;
         f->owner += i << 20;
     }
+    if (os->reclaim)
+        reclaim_split_end(os, pfn, n);
     return 0;
 }
 
@@ -146,13 +155,17 @@ static void scan_range(struct os_process *p, uint64_t base, struct scan *s) {
             break;
         }
         s->old[s->pages++] = c.obj;
+        if (!tobj(os, &c.obj, EMT_ATTR_PRESENT)) { /* in swap */
+            s->unfit = true;
+            break;
+        }
         if (page_is_zero(os, pfn)) {
             s->none++;
             continue;
         }
         s->accessed += tobj(os, &c.obj, EMT_ATTR_ACCESSED) != 0;
         s->writable += tobj(os, &c.obj, EMT_ATTR_WRITE) != 0;
-        if (!tobj(os, &c.obj, EMT_ATTR_PRESENT) || !page_exclusive(os, pfn, PAGE)) {
+        if (!page_exclusive(os, pfn, PAGE)) {
             s->unfit = true;
             break;
         }
@@ -236,8 +249,10 @@ int thp_collapse(struct os_process *p, const struct vma *v, uint64_t base, bool 
         goto out;
     os->node = frames_node(os->frames, tobj(os, &s.old[0], EMT_ATTR_PFN));
     err = -ENOMEM;
+    uint64_t pfn = FRAME_NONE;
     os->place.keep_records = true;
-    uint64_t pfn = page_alloc(p, base, os->huge_bytes, OS_USE_2M);
+    if (reclaim_allows(p, all))
+        pfn = page_alloc(p, base, os->huge_bytes, OS_USE_2M);
     os->place.keep_records = false;
     if (pfn == FRAME_NONE)
         goto out;
@@ -311,6 +326,7 @@ void os_tick(struct os *os, uint64_t instructions) {
     uint64_t period = os->cfg.os.scan_every_instructions;
 
     placement_tick(os, instructions);
+    reclaim_tick(os, instructions);
     if (!os->cfg.os.khugepaged || !os->huge_bytes || !period)
         return;
     if (!os->next_scan)

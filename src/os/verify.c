@@ -5,17 +5,20 @@
  *   VMAs      ordered, apart, the tree and its gaps right
  *   objects   within VMAs, never more rights than their VMA; writable private memory is mapped once
  *   frames    as many mappings as the record says; the frame of a file's page is the one in the page cache
+ *   swap      as many entries refer to a slot as it says; a cached frame shows what its slot holds
+ *   lists     every frame of the user's is on the list that its record says, once
  *   sums      every frame is free, reserved, a table's or the user's; the user's are all mapped or cached
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 struct verify {
     struct os *os;
     uint32_t *maps;  /* found, by the frame that has the record */
+    uint32_t *slots; /* entries found, by slot; NULL: no swap */
     uint64_t frames; /* the user's, found */
     uint64_t mapped_bytes[3];
     int wrong;
@@ -77,18 +80,31 @@ static void check_frame(struct verify *k, struct os_process *p, const struct vma
     }
 }
 
+static void check_swapped(struct verify *k, struct os_process *p, const struct vma *v, const struct emt_tobj *o) {
+    uint64_t slot = tobj(k->os, o, EMT_ATTR_SWAP);
+
+    if (!v)
+        wrong(k, p, o->va, "in swap outside of the VMAs");
+    else if (!k->slots || slot == SWAP_NONE || slot >= k->os->reclaim->swap.slots)
+        wrong(k, p, o->va, "an entry for a slot that does not exist");
+    else if (!v->anon || !vma_private(v))
+        wrong(k, p, o->va, "a swap entry where no private memory is");
+    else
+        k->slots[slot]++;
+}
+
 static void check_object(struct verify *k, struct os_process *p, const struct emt_tobj *o) {
     struct os *os = k->os;
     const struct vma *v = vma_at(&p->vmas, o->va);
     uint64_t pfn = tobj(os, o, EMT_ATTR_PFN);
 
+    if (!tobj(os, o, EMT_ATTR_PRESENT)) {
+        check_swapped(k, p, v, o);
+        return;
+    }
     k->mapped_bytes[o->bytes < 1ull << EMT_SHIFT_2M ? 0 : o->bytes < 1ull << EMT_SHIFT_1G ? 1 : 2] += o->bytes;
     if (!v || v->end < o->va + o->bytes) {
         wrong(k, p, o->va, "mapped outside of the VMAs");
-        return;
-    }
-    if (tobj(os, o, EMT_ATTR_SWAP)) {
-        wrong(k, p, o->va, "a swap entry, and there is no swap");
         return;
     }
     if (tobj(os, o, EMT_ATTR_WRITE) && !(v->prot & ABI_PROT_WRITE))
@@ -133,6 +149,81 @@ static void check_cached(void *ctx, struct os_file *f, uint64_t page, uint64_t p
         k->frames++;
 }
 
+static void check_file_slot(void *ctx, struct os_file *f, uint64_t page, uint64_t value) {
+    struct verify *k = ctx;
+
+    (void)page;
+    if (f->id || !k->slots || (value & ~FILE_SWAP) >= k->os->reclaim->swap.slots)
+        wrong(k, NULL, value, "a file's page in a slot that does not exist");
+    else
+        k->slots[value & ~FILE_SWAP]++;
+}
+
+/* Slots, and frames in the swap cache that nothing maps. */
+static void check_swap(struct verify *k) {
+    const struct swap *s = &k->os->reclaim->swap;
+    uint64_t used = 0;
+
+    for (uint64_t slot = 1; k->slots && slot < s->slots; slot++) {
+        uint64_t pfn = s->cached[slot] - 1ull;
+        const struct frame *f = s->cached[slot] ? frames_of(k->os->frames, pfn) : NULL;
+
+        used += swap_in_use(s, slot);
+        if (k->slots[slot] != s->count[slot])
+            wrong(k, NULL, slot, "is a slot with more or fewer entries than it says");
+        if (!s->cached[slot])
+            continue;
+        if (!f || !(f->flags & FRAME_CACHED) || s->slot[pfn] != slot) {
+            wrong(k, NULL, pfn, "not in the swap cache, but a slot says so");
+            continue;
+        }
+        if (s->count[slot] && k->os->content && k->os->content[pfn] != s->content[slot])
+            wrong(k, NULL, pfn, "shows something else than its slot");
+        if (!k->maps[pfn])
+            k->frames++;
+        if (!k->maps[pfn] && !s->count[slot])
+            wrong(k, NULL, pfn, "in the swap cache for nobody");
+    }
+    if (s->slots && used != s->used)
+        wrong(k, NULL, used, "slots are in use, swap says otherwise");
+}
+
+/* Follow every list, or count what has a stamp. */
+static void check_lists(struct verify *k) {
+    const struct reclaim *r = k->os->reclaim;
+    uint64_t pages = 0, listed = 0;
+
+    for (uint64_t pfn = 0; pfn < r->frames; pfn++) {
+        const struct frame *f = frames_of(k->os->frames, pfn);
+        if (f && f->flags & FRAME_LISTED)
+            listed += 1ull << f->order;
+        if (f && f->flags & FRAME_LISTED && f->use == OS_USE_TABLE)
+            wrong(k, NULL, pfn, "a table's, and on a list");
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        const struct lruvec *l = &r->vec[i];
+        const struct lru_list *lists[4 + 2 * GENS];
+        unsigned n = 0;
+
+        for (unsigned j = 0; j < 4; j++)
+            lists[n++] = &l->list[j / 2][j % 2];
+        for (unsigned j = 0; j < 2 * GENS; j++)
+            lists[n++] = &l->gen[j / 2][j % 2];
+        for (unsigned j = 0; j < n && !r->horizon; j++)
+            for (uint32_t at = lists[j]->first; at; at = r->entry[at - 1].link.next) {
+                const struct frame *f = frames_of(k->os->frames, at - 1ull);
+                if (!f || !(f->flags & FRAME_LISTED) || ((f->flags & FRAME_LIMITED) != 0) != (i == 1)) {
+                    wrong(k, NULL, at - 1ull, "on a list where it does not belong");
+                    break;
+                }
+                pages += 1ull << f->order;
+            }
+        pages += r->horizon ? l->pages : 0;
+    }
+    if (pages != listed)
+        wrong(k, NULL, listed, "pages say that they are listed, the lists have others");
+}
+
 static void check_sums(struct verify *k) {
     struct os *os = k->os;
     uint64_t used = frames_total(os->frames) - frames_free_total(os->frames);
@@ -170,6 +261,8 @@ int os_verify(struct os *os) {
 
     if (!k.maps)
         return -ENOMEM;
+    if (os->reclaim && os->reclaim->swap.slots)
+        k.slots = calloc(os->reclaim->swap.slots, sizeof(*k.slots));
     os_peek_begin(os, &peek);
     if (frames_verify(os->frames))
         k.wrong++;
@@ -177,8 +270,15 @@ int os_verify(struct os *os) {
         check_process(&k, os->process[i]);
     for (struct os_file *f = os->files.first; f; f = f->next)
         file_each_page(f, 0, ~0ull, check_cached, &k);
+    for (struct os_file *f = os->files.first; f; f = f->next)
+        file_each_swapped(f, 0, ~0ull, check_file_slot, &k);
+    if (os->reclaim) {
+        check_swap(&k);
+        check_lists(&k);
+    }
     check_sums(&k);
     os_peek_end(os, &peek);
     free(k.maps);
+    free(k.slots);
     return k.wrong ? -EINVAL : 0;
 }

@@ -185,9 +185,9 @@ static json_t *faults(const struct os_stats *s) {
     static const struct {
         const char *name;
         enum os_op op;
-    } kind[] = {{"anon", OS_FAULT_ANON}, {"huge", OS_FAULT_HUGE}, {"zero", OS_FAULT_ZERO},
-                {"file", OS_FAULT_FILE}, {"cow", OS_FAULT_COW},   {"spurious", OS_FAULT_SPURIOUS},
-                {"bad", OS_FAULT_BAD}};
+    } kind[] = {{"anon", OS_FAULT_ANON},         {"huge", OS_FAULT_HUGE}, {"zero", OS_FAULT_ZERO},
+                {"file", OS_FAULT_FILE},         {"cow", OS_FAULT_COW},   {"swap", OS_FAULT_SWAP},
+                {"spurious", OS_FAULT_SPURIOUS}, {"bad", OS_FAULT_BAD}};
     json_t *all = json_object();
     uint64_t total = 0;
 
@@ -198,6 +198,46 @@ static json_t *faults(const struct os_stats *s) {
     }
     if (json_object_set_new(all, "total", json_integer(whole(total))) != 0)
         return json_decref(all), NULL;
+    return all;
+}
+
+static json_t *device(const struct os_device_stats *d) {
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "reads", whole(d->reads), "writes", whole(d->writes),
+                     "read_bytes", whole(d->read_bytes), "write_bytes", whole(d->write_bytes), "busy_cycles",
+                     whole(d->busy_cycles), "wait_cycles", whole(d->wait_cycles), "errors", whole(d->errors));
+}
+
+static json_t *reclaim(const struct os_reclaim_stats *s) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } figure[] = {{"kswapd", s->kswapd},
+                  {"direct", s->direct},
+                  {"scanned", s->scanned},
+                  {"rotated", s->rotated},
+                  {"reclaimed", s->reclaimed},
+                  {"reclaimed_anon", s->reclaimed_anon},
+                  {"reclaimed_file", s->reclaimed_file},
+                  {"refaults", s->refaults},
+                  {"activated", s->activated},
+                  {"written_back", s->written_back},
+                  {"discarded", s->discarded},
+                  {"swapped_out", s->swapped_out},
+                  {"swapped_in", s->swapped_in},
+                  {"swap_cached", s->swap_cached},
+                  {"read_ahead", s->read_ahead},
+                  {"read_ahead_used", s->read_ahead_used},
+                  {"swap_used_bytes", s->swap_used_bytes},
+                  {"swap_peak_bytes", s->swap_peak_bytes},
+                  {"limit_hits", s->limit_hits},
+                  {"conflicts", s->conflicts},
+                  {"ghosts_evicted", s->ghosts_evicted},
+                  {"oom_kills", s->oom_kills}};
+    json_t *all = json_pack("{s:o,s:o}", "swap_device", device(&s->swap), "file_device", device(&s->file));
+
+    for (unsigned i = 0; i < sizeof(figure) / sizeof(figure[0]); i++)
+        if (json_object_set_new(all, figure[i].name, json_integer(whole(figure[i].value))) != 0)
+            return json_decref(all), NULL;
     return all;
 }
 
@@ -222,14 +262,15 @@ static json_t *placement(const struct os_place_stats *s) {
 static json_t *os(const struct emt_result *r) {
     const struct os_stats *s = &r->os;
 
-    return json_pack("{s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "faults", faults(s),
+    return json_pack("{s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "faults", faults(s),
                      "instructions", whole(r->os_instructions), "cycles", real(r->cycles_os), "table_bytes",
                      whole(r->table_bytes), "table_bytes_peak", whole(r->table_bytes_peak), "by_operation",
                      by_operation(r), "zeroed_bytes", whole(s->pages_zeroed_bytes), "copied_bytes",
                      whole(s->pages_copied_bytes), "huge_splits", whole(s->huge_splits), "huge_collapses",
                      whole(s->huge_collapses), "huge_fallbacks", whole(s->huge_fallbacks), "out_of_memory",
                      whole(s->out_of_memory), "segv", whole(s->segv), "cost_figures", whole(os_cost_count),
-                     "cost_estimates", (json_int_t)cost_estimates(&r->cfg), "placement", placement(&s->place));
+                     "cost_estimates", (json_int_t)cost_estimates(&r->cfg), "placement", placement(&s->place),
+                     "reclaim", reclaim(&s->reclaim));
 }
 
 /* ---- memory ---- */

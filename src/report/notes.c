@@ -58,6 +58,15 @@ static void about_machine(const struct notes *n, const json_t *r, const char *wh
     if (oom > 0)
         say(n, NOTE_WRONG, "%s%s found no free frame: memory.bytes is too small for this input", who,
             counted(count, sizeof(count), oom, "fault", "faults"));
+    double killed = result_number(r, "os.reclaim.oom_kills"),
+           errors = result_number(r, "os.reclaim.swap_device.errors");
+    if (killed > 0)
+        say(n, NOTE_WRONG,
+            "%s%s killed because memory and swap were full: what it did after that was not simulated", who,
+            counted(count, sizeof(count), killed, "program was", "programs were"));
+    if (errors > 0)
+        say(n, NOTE_PLAIN, "%s%s of the swap device; a page that could not be read is a SIGBUS to the program", who,
+            counted(count, sizeof(count), errors, "error", "errors"));
     if (segv > 0)
         say(n, NOTE_PLAIN, "%s%s outside any mapping or against its protection", who,
             counted(count, sizeof(count), segv, "fault", "faults"));

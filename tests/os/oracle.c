@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "os/internal.h"
+#include "os/reclaim.h"
 
 #define ARENA     0x40000000ull /* aligned to 1 GiB */
 #define PAGES     2048u         /* 8 MiB: four huge pages */
@@ -27,6 +27,7 @@ struct object {
 
 struct page {
     bool mapped, shared, own; /* own: `content` is private to this page */
+    bool lazy;                /* MADV_FREE: may be zeroes as well, until the next store */
     bool dontfork, wipe;
     int prot;
     struct object *object; /* NULL: private anonymous */
@@ -59,6 +60,7 @@ struct world {
     struct tlb_entry tlb[TLB];
     uint32_t next_id;
     uint64_t next_content, now, fail_at;
+    uint64_t boot_tables; /* frames that the service keeps from boot to shutdown */
     const uint8_t *at, *end;
     struct oracle_counts counts;
     bool bad;
@@ -105,6 +107,8 @@ __attribute__((format(printf, 4, 5))) static void fail(struct world *w, const st
                                                        const char *format, ...) {
     va_list ap;
 
+    if (pr && pr->p && pr->p->killed)
+        return; /* whatever it was about is no more */
     fprintf(stderr, "oracle: call %" PRIu64 ", process %ld, page %u: ", w->counts.calls,
             pr ? (long)(pr - w->process) : -1L, page);
     va_start(ap, format);
@@ -170,6 +174,11 @@ static bool beyond_end(const struct page *pg) {
     return pg->object && pg->index >= pg->object->pages;
 }
 
+/* Reclaim has taken what MADV_FREE gave up. */
+static void discarded(struct page *pg) {
+    pg->own = pg->lazy = false;
+}
+
 static void forget(struct page *pg) {
     memset(pg, 0, sizeof(*pg));
 }
@@ -195,8 +204,9 @@ static void resync(struct world *w, struct process *pr, unsigned first, unsigned
         pg->dontfork = v->flags & VMA_DONTFORK;
         bool there = emt_tdb_find(&pr->p->tdb, va_of(i), &o) == 0;
         uint64_t pfn = there ? tobj(w->os, &o, EMT_ATTR_PFN) : 0;
-        there = there && !page_is_zero(w->os, pfn) &&
-                frames_of(w->os->frames, frames_head(w->os->frames, pfn))->use != OS_USE_FILE;
+        there = there && (!tobj(w->os, &o, EMT_ATTR_PRESENT) ||
+                          (!page_is_zero(w->os, pfn) &&
+                           frames_of(w->os->frames, frames_head(w->os->frames, pfn))->use != OS_USE_FILE));
         if (there && !pg->own)
             pg->content = expected(pg); /* a copy that no store asked for: populated */
         pg->own = there;
@@ -219,6 +229,13 @@ static struct object *new_object(struct world *w, uint64_t file, uint64_t pages)
 
 /* ---- accesses ---- */
 
+/* Not the program's fault: no memory, no process any more, a device error. What was there is still there. */
+static bool excused(struct world *w, int got) {
+    w->counts.out_of_memory += got == -ENOMEM;
+    w->counts.io_errors += got == -EIO;
+    return got == -ENOMEM || got == -ESRCH || (got == -EIO && w->setup->fail_every);
+}
+
 static int expected_error(const struct page *pg, int need) {
     if (!pg->mapped || !pg->prot || (pg->prot & need) != need)
         return -EFAULT;
@@ -231,10 +248,8 @@ static void store(struct world *w, struct process *pr, unsigned i) {
     int want = expected_error(pg, ABI_PROT_WRITE), got = os_store(pr->p, va_of(i), content);
 
     w->counts.stores++;
-    if (got == -ENOMEM && !want) {
-        w->counts.out_of_memory++;
+    if (!want && excused(w, got))
         return;
-    }
     if (got != want) {
         fail(w, pr, i, "store returned %d, expected %d", got, want);
         return;
@@ -242,6 +257,7 @@ static void store(struct world *w, struct process *pr, unsigned i) {
     if (got)
         return;
     tlb_fill(w, pr->p, va_of(i), true);
+    pg->lazy = false;
     if (pg->shared) {
         pg->object->content[pg->index] = content;
     } else {
@@ -251,20 +267,20 @@ static void store(struct world *w, struct process *pr, unsigned i) {
 }
 
 static void load(struct world *w, struct process *pr, unsigned i) {
-    const struct page *pg = &pr->page[i];
+    struct page *pg = &pr->page[i];
     int want = expected_error(pg, 0), got = 0;
     uint64_t content = 0;
 
     w->counts.loads++;
     if (os_content(pr->p, va_of(i), &content)) {
         got = os_fault(pr->p, 0, va_of(i), EMT_LOAD, EMT_PF_USER);
-        if (got == -ENOMEM && !want) {
-            w->counts.out_of_memory++;
+        if (!want && excused(w, got))
             return;
-        }
         if (!got && os_content(pr->p, va_of(i), &content))
             fail(w, pr, i, "nothing is mapped after a fault");
     }
+    if (!got && pg->lazy && content == 0)
+        discarded(pg);
     if (got != want)
         fail(w, pr, i, "load returned %d, expected %d", got, want);
     else if (!got && content != expected(pg))
@@ -279,15 +295,18 @@ static void check_all(struct world *w) {
         struct process *pr = &w->process[n];
 
         for (unsigned i = 0; pr->p && i < PAGES && !w->bad; i++) {
-            const struct page *pg = &pr->page[i];
+            struct page *pg = &pr->page[i];
             uint64_t content;
+            bool there = os_content_kept(pr->p, va_of(i), &content) == 0;
 
-            if (os_content(pr->p, va_of(i), &content)) {
+            if (pg->lazy && (!there || content == 0))
+                discarded(pg);
+            if (!there) {
                 if (pg->own && pg->prot)
                     fail(w, pr, i, "a private page is lost");
                 continue;
             }
-            if (!pg->mapped || !pg->prot || beyond_end(pg))
+            if (!pg->mapped || (!pg->prot && !os_content(pr->p, va_of(i), &content)) || beyond_end(pg))
                 fail(w, pr, i, "is mapped, and must not be");
             else if (content != expected(pg))
                 fail(w, pr, i, "shows %" PRIx64 ", expected %" PRIx64, content, expected(pg));
@@ -393,12 +412,13 @@ static void call_mprotect(struct world *w, struct process *pr) {
 }
 
 /* The effect on one page; an error stops at its VMA. */
-static int advise_page(struct page *pg, int advice) {
+static int advise_page(struct page *pg, int advice, bool reclaim) {
     switch (advice) {
     case ABI_MADV_DONTNEED:
         pg->own = false;
         return 0;
     case ABI_MADV_FREE:
+        pg->lazy |= reclaim && pg->own && !pg->object;
         return pg->object ? -EINVAL : 0;
     case ABI_MADV_REMOVE:
         if (!pg->shared || !(pg->prot & ABI_PROT_WRITE))
@@ -438,12 +458,12 @@ static void call_madvise(struct world *w, struct process *pr) {
     int got = os_madvise(pr->p, va_of(first), count * PAGE, advice);
     for (unsigned i = first; i < first + count && !want; i++) {
         if (pr->page[i].mapped && !(got == -ENOMEM && advice == ABI_MADV_DONTNEED))
-            want = advise_page(&pr->page[i], advice);
+            want = advise_page(&pr->page[i], advice, w->setup->reclaim != CFG_RECLAIM_NONE);
         hole |= !pr->page[i].mapped;
     }
     if (got == -ENOMEM && !want && !hole)
         w->counts.out_of_memory++;
-    if (got == -ENOMEM || advice == ABI_MADV_POPULATE_WRITE)
+    if (got == -ENOMEM || got == -EIO || advice == ABI_MADV_POPULATE_WRITE)
         resync(w, pr, first, count); /* a hole does not stop it, no memory does */
     else if (!lax && got != (want ? want : hole ? -ENOMEM : 0))
         fail(w, pr, first, "madvise(%d) returned %d", advice, got);
@@ -565,6 +585,23 @@ static void call_fork(struct world *w, struct process *pr) {
     }
 }
 
+/* Whom the OOM killer has ended is waited for; the first one comes again. */
+static void bury(struct world *w) {
+    for (unsigned n = 0; n < PROCESSES; n++) {
+        struct process *pr = &w->process[n];
+
+        if (!pr->p || !pr->p->killed)
+            continue;
+        w->counts.killed++;
+        os_exit(pr->p);
+        pr->p = NULL;
+        if (n == 0 && os_process_new(w->os, w->next_id++, &pr->p))
+            abort();
+        if (n == 0)
+            start_process(w, pr);
+    }
+}
+
 static void call_exit(struct world *w, struct process *pr) {
     if (pr == &w->process[0])
         return;
@@ -683,6 +720,16 @@ static void configure(struct world *w) {
     c->os.eager_max_order = 12;
     c->os.ranger_every_instructions = 2000;
     c->os.ranger_pages = 4000;
+    c->os.reclaim.policy = w->setup->reclaim;
+    c->os.reclaim.swappiness = 60;
+    c->os.reclaim.watermark_scale = 10;
+    c->os.reclaim.scan_every_instructions = 1000;
+    c->os.swap.bytes = w->setup->swap_bytes;
+    c->os.swap.timing.device = w->setup->device;
+    c->os.swap.readahead_pages = 8;
+    c->os.limit_bytes = w->setup->limit_bytes;
+    c->os.limit_process = 1;
+    c->core.frequency_mhz = 2000;
     for (unsigned i = 0; i < os_cost_count; i++)
         c->os.cost[i] = os_cost_table[i].instructions;
 }
@@ -692,12 +739,15 @@ static bool open_world(struct world *w) {
 
     configure(w);
     if (emt_host_init(&w->host, w->setup->memory_bytes) ||
-        emt_tsvc_init(&w->svc, emt_arch_find(w->setup->arch), &w->host, w->setup->basic_only) ||
+        emt_tsvc_init(&w->svc, w->setup->own_arch ? w->setup->own_arch : emt_arch_find(w->setup->arch), &w->host,
+                      w->setup->basic_only) ||
         os_new(&w->os, &w->cfg, &w->svc))
         return false;
+    w->boot_tables = w->os->table_frames;
     w->host.flush = on_flush;
     w->host.hw = w;
     os_track_content(w->os);
+    os_fail_io(w->os, w->setup->fail_every, w->setup->fail_every);
     for (unsigned i = 0; i < FILES; i++) {
         w->file[i] = new_object(w, i + 1, pages[i]);
         os_file(w->os, i + 1, pages[i] * PAGE - 100);
@@ -719,11 +769,19 @@ static void close_world(struct world *w) {
     w->counts.copies = s->pages_copied_bytes / PAGE;
     w->counts.placed = s->place.hits;
     w->counts.moved = s->place.migrated_bytes + s->place.exchanged_bytes;
+    w->counts.swapped_out = s->reclaim.swapped_out;
+    w->counts.swapped_in = s->reclaim.swapped_in;
+    w->counts.refaults = s->reclaim.refaults;
+    w->counts.written_back = s->reclaim.written_back;
+    w->counts.discarded = s->reclaim.discarded;
+    w->counts.conflicts = s->reclaim.conflicts;
+    w->counts.ghosts = s->reclaim.ghosts_evicted;
     for (unsigned n = 0; n < PROCESSES; n++)
         if (w->process[n].p)
             os_exit(w->process[n].p);
-    if (!w->bad && (os_verify(w->os) || w->os->table_frames))
-        fail(w, NULL, 0, "after all processes ended %" PRIu64 " table frames remain", w->os->table_frames);
+    if (!w->bad && (os_verify(w->os) || w->os->table_frames != w->boot_tables))
+        fail(w, NULL, 0, "after all processes ended %" PRIu64 " table frames remain",
+             w->os->table_frames - w->boot_tables);
     (void)left;
     os_free(w->os);
     emt_tsvc_fini(&w->svc);
@@ -753,6 +811,7 @@ int oracle_run(const struct oracle_setup *setup, const uint8_t *bytes, size_t n,
         one_call(w);
         w->host.fail_at = 0;
         w->counts.calls++;
+        bury(w);
         if (!w->bad)
             tlb_check(w);
         if (!w->bad && w->counts.calls % setup->verify_every == 0)
@@ -763,6 +822,7 @@ int oracle_run(const struct oracle_setup *setup, const uint8_t *bytes, size_t n,
     for (unsigned k = 0; k < PROCESSES; k++)
         for (unsigned i = 0; i < PAGES && w->process[k].p && !w->bad; i++)
             load(w, &w->process[k], i);
+    bury(w);
     if (!w->bad)
         check_all(w);
     bool bad = w->bad;

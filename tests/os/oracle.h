@@ -23,11 +23,18 @@ struct oracle_setup {
     uint32_t nodes, fault_around_pages;
     unsigned verify_every; /* calls between two checks of everything */
     enum cfg_placement placement;
+    /* Pressure: who leaves, where to, a limit for the first process, one device request in so many that fails. */
+    enum cfg_reclaim reclaim;
+    uint64_t swap_bytes, limit_bytes;
+    enum cfg_device device;
+    unsigned fail_every;
+    const struct emt_arch *own_arch; /* instead of `arch` */
 };
 
 struct oracle_counts {
     uint64_t placed, moved; /* allocations that got the frame the policy wanted; bytes that ranger moved */
     uint64_t calls, stores, loads, out_of_memory, huge_faults, splits, collapses, copies;
+    uint64_t swapped_out, swapped_in, refaults, written_back, discarded, io_errors, killed, conflicts, ghosts;
 };
 
 /* 0, or -1 after a line on stderr that says what was expected. `counts` may be NULL. */

@@ -152,7 +152,7 @@ static bool near(double a, double b) {
 
 /* Through the text, as a reader gets it. */
 static void test_sums(void **state) {
-    static const char *const fault[] = {"anon", "huge", "zero", "file", "cow", "spurious", "bad"};
+    static const char *const fault[] = {"anon", "huge", "zero", "file", "cow", "swap", "spurious", "bad"};
 
     (void)state;
     for (unsigned i = 0; i < SAMPLES; i++) {
@@ -172,7 +172,7 @@ static void test_sums(void **state) {
         assert_true(near(result_number(result, "cycles.total"),
                          result_number(result, "cycles.user") + result_number(result, "cycles.data") +
                              result_number(result, "cycles.translation") + result_number(result, "cycles.os")));
-        for (unsigned k = 0; k < 7; k++) {
+        for (unsigned k = 0; k < 8; k++) {
             char path[64];
 
             snprintf(path, sizeof(path), "os.faults.%s", fault[k]);

@@ -42,7 +42,8 @@ static const struct {
     {"os:\n  cost: {sycall: 1}\n", "t.yaml:2:10: unknown setting os.cost.sycall; did you mean os.cost.syscall?"},
     {"os:\n  xyzzy: 1\n",
      "t.yaml:2:3: unknown setting os.xyzzy; in os there are: thp, zero_page, fault_around_pages, "
-     "asids, flush_ceiling, stack_bytes, placement, contig_pages, ca, eager, ranger, contiguity_every, cpi, cost"},
+     "asids, flush_ceiling, stack_bytes, placement, contig_pages, ca, eager, ranger, contiguity_every, reclaim, swap, "
+     "file, limit, cpi, cost"},
     {"core: {count: 1}\nmemory: {nodes: 1}\ncore: {count: 2}\n",
      "t.yaml:3:1: core is there twice; the first is at line 1"},
     {"core:\n  count: 1\n  count: 1\n", "t.yaml:3:3: core.count is there twice; the first is at line 2"},

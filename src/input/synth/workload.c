@@ -245,6 +245,19 @@ uint64_t synth_region(struct synth *s, uint64_t bytes, bool init) {
     return r->base;
 }
 
+int workload_footprint(const char *spec, uint64_t *data_bytes, char *why, size_t bytes) {
+    struct synth *s = calloc(1, sizeof(*s));
+
+    *data_bytes = 0;
+    if (!s)
+        return -ENOMEM;
+    int err = synth_parse(s, spec, why, bytes);
+    for (unsigned i = 0; i < s->regions; i++)
+        *data_bytes += s->region[i].bytes;
+    synth_free(s);
+    return err;
+}
+
 int workload_open(struct ev_source **out, const char *spec, char *why, size_t bytes) {
     struct synth *s = calloc(1, sizeof(*s));
     int err;
