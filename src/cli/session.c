@@ -2,12 +2,12 @@
 /*
  * One source, several machines:
  *
- *     source ──> main thread ──> window of blocks ──> worker 0: machines 0, 2, ...
- *                                              └────> worker 1: machines 1, 3, ...
+ *     source ──> main thread ──> window of batches ──> workers ──> machines 0, 1, 2, ...
  *
- * Each machine belongs to one worker and sees every block in order, so results do not depend on the number of
- * workers. A block goes back to its source when the last worker is through with it. With one thread the main
- * thread feeds the machines itself.
+ * A batch is a few blocks, so that a machine's tables stay in the host's caches for some time. A worker takes the
+ * next batch to the machine that is furthest behind. Each machine sees every block in order, so results do not
+ * depend on the number of workers or who did what. When the last machine has seen a batch, its blocks go back to
+ * their source. With one thread, or one machine, the main thread feeds the machines itself.
  */
 #include "cli/cli.h"
 
@@ -18,16 +18,25 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WINDOW 16 /* blocks in flight: 1 MiB, stays in the last-level cache of the host */
+#define WINDOW 32 /* batches in flight: so that machines of unequal speed keep all workers busy */
+#define BATCH  4  /* blocks */
+
+struct batch {
+    const struct ev_block *block[BATCH];
+    unsigned blocks;
+    unsigned users; /* machines that have not seen it yet; 0: free */
+};
 
 struct shared {
     struct session *s;
     unsigned workers;
+    struct batch filling; /* of the main thread */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    const struct ev_block *block[WINDOW];
-    unsigned users[WINDOW]; /* workers that still need it */
+    struct batch batch[WINDOW];
     uint64_t produced;
+    uint64_t seen[CLI_MAX_MACHINES]; /* batches by each machine */
+    bool busy[CLI_MAX_MACHINES];     /* some worker is at it */
     bool ended;
     int err;
 };
@@ -46,8 +55,8 @@ static void on_interrupt(int signal_number) {
     interrupted = 1;
 }
 
-static int feed(struct session *s, unsigned first, unsigned step, const struct ev_block *b) {
-    for (unsigned m = first; m < s->machines; m += step) {
+static int feed(struct session *s, const struct ev_block *b) {
+    for (unsigned m = 0; m < s->machines; m++) {
         int err = machine_feed(s->machine[m], b);
         if (err)
             return err;
@@ -55,49 +64,95 @@ static int feed(struct session *s, unsigned first, unsigned step, const struct e
     return 0;
 }
 
+/* The machine to work on, of those that nobody works on: the one furthest behind; -1: none. */
+static int choose(const struct shared *sh, unsigned worker) {
+    int best = -1;
+
+    for (unsigned m = 0; m < sh->s->machines; m++) {
+        if (sh->busy[m] || sh->seen[m] == sh->produced)
+            continue;
+        if (best < 0 || sh->seen[m] < sh->seen[best] ||
+            (sh->seen[m] == sh->seen[best] && m % sh->workers == worker))
+            best = (int)m;
+    }
+    return best;
+}
+
+static bool all_seen(const struct shared *sh) {
+    for (unsigned m = 0; m < sh->s->machines; m++)
+        if (sh->seen[m] != sh->produced)
+            return false;
+    return true;
+}
+
+/* One batch for one machine. Called with the lock held, which is given back meanwhile. */
+static void serve(struct shared *sh, unsigned m) {
+    struct batch *batch = &sh->batch[sh->seen[m] % WINDOW];
+    int err = 0;
+
+    sh->busy[m] = true;
+    pthread_mutex_unlock(&sh->lock);
+    for (unsigned i = 0; i < batch->blocks && !err; i++)
+        err = machine_feed(sh->s->machine[m], batch->block[i]);
+    pthread_mutex_lock(&sh->lock);
+    if (err && !sh->err)
+        sh->err = err;
+    sh->busy[m] = false;
+    sh->seen[m]++;
+    if (--batch->users > 0)
+        return;
+    for (unsigned i = 0; i < batch->blocks; i++)
+        sh->s->source->release(sh->s->source, batch->block[i]);
+    pthread_cond_broadcast(&sh->changed);
+}
+
 static void *work(void *arg) {
     struct worker *w = arg;
     struct shared *sh = w->sh;
 
-    for (uint64_t next = 0;; next++) {
-        pthread_mutex_lock(&sh->lock);
-        while (next == sh->produced && !sh->ended)
+    pthread_mutex_lock(&sh->lock);
+    while (!sh->ended || !all_seen(sh)) {
+        int m = choose(sh, w->number);
+
+        if (m >= 0)
+            serve(sh, (unsigned)m);
+        else
             pthread_cond_wait(&sh->changed, &sh->lock);
-        bool end = next == sh->produced;
-        const struct ev_block *b = end ? NULL : sh->block[next % WINDOW];
-        pthread_mutex_unlock(&sh->lock);
-        if (end)
-            return NULL;
-
-        int err = feed(sh->s, w->number, sh->workers, b);
-
-        pthread_mutex_lock(&sh->lock);
-        if (err && !sh->err)
-            sh->err = err;
-        bool last = --sh->users[next % WINDOW] == 0;
-        pthread_mutex_unlock(&sh->lock);
-        if (last) {
-            sh->s->source->release(sh->s->source, b);
-            pthread_mutex_lock(&sh->lock);
-            sh->block[next % WINDOW] = NULL;
-            pthread_cond_broadcast(&sh->changed);
-            pthread_mutex_unlock(&sh->lock);
-        }
     }
+    pthread_cond_broadcast(&sh->changed);
+    pthread_mutex_unlock(&sh->lock);
+    return NULL;
 }
 
-/* Hand a block to the workers; waits while the window is full. */
-static int hand_out(struct shared *sh, const struct ev_block *b) {
+/* Hand what was collected to the workers; waits while the window is full. */
+static int hand_out(struct shared *sh) {
     pthread_mutex_lock(&sh->lock);
-    while (sh->block[sh->produced % WINDOW])
+    struct batch *batch = &sh->batch[sh->produced % WINDOW];
+    while (batch->users)
         pthread_cond_wait(&sh->changed, &sh->lock);
-    sh->block[sh->produced % WINDOW] = b;
-    sh->users[sh->produced % WINDOW] = sh->workers;
-    sh->produced++;
-    pthread_cond_broadcast(&sh->changed);
+    if (sh->filling.blocks > 0) {
+        *batch = sh->filling;
+        batch->users = sh->s->machines;
+        sh->filling.blocks = 0;
+        sh->produced++;
+        pthread_cond_broadcast(&sh->changed);
+    }
     int err = sh->err;
     pthread_mutex_unlock(&sh->lock);
     return err;
+}
+
+/* A block for every machine. */
+static int spread(struct shared *sh, const struct ev_block *b) {
+    int err = 0;
+
+    if (!sh->workers) {
+        err = feed(sh->s, b);
+        sh->s->source->release(sh->s->source, b);
+        return err;
+    }
+    sh->filling.block[sh->filling.blocks++] = b;
+    return sh->filling.blocks == BATCH ? hand_out(sh) : 0;
 }
 
 static double now(void) {
@@ -149,12 +204,7 @@ static int pull(struct session *s, struct shared *sh) {
         err = s->source->next(s->source, &b);
         if (err <= 0)
             break;
-        if (sh->workers) {
-            err = hand_out(sh, b);
-        } else {
-            err = feed(s, 0, 1, b);
-            s->source->release(s->source, b);
-        }
+        err = spread(sh, b);
         /* With workers this reads counters that move; it only decides when to stop pulling. */
         if (all_done(s)) {
             s->all_done = true;
@@ -167,7 +217,8 @@ static int pull(struct session *s, struct shared *sh) {
     }
     if (show && shown > start)
         progress(s, start, true);
-    return err;
+    int last = sh->workers ? hand_out(sh) : 0;
+    return err ? err : last;
 }
 
 /* As many workers as the host lets us have: fewer are slower, not wrong. Their number is fixed before any runs. */

@@ -106,6 +106,8 @@ int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const
     m->nowhere.mask = ~0ull;
     for (unsigned i = 0; i < MMU_KINDS * MMU_HINTS; i++)
         m->hint[i / MMU_HINTS][i % MMU_HINTS] = &m->nowhere;
+    for (unsigned i = 0; i < MMU_L2_HINTS; i++)
+        m->l2_hint[i] = &m->nowhere;
     for (unsigned i = 0; i < MMU_KINDS * MMU_LARGE_HINTS; i++)
         m->large[i / MMU_LARGE_HINTS][i % MMU_LARGE_HINTS] = &m->nowhere;
     int err = 0;
@@ -254,6 +256,24 @@ static struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type, ui
     return NULL;
 }
 
+/* lookup() in level 2. A large set is long to search, so loads and stores look first where the page was last. */
+static struct tlb_entry *lookup_l2(struct mmu *m, unsigned type, uint64_t va, struct tlb **where) {
+    struct tlb *first = m->level[1][MMU_DATA].tlb[0];
+    struct tlb_entry **hint = &m->l2_hint[(va >> 12 ^ va >> 22) % MMU_L2_HINTS], *e = *hint;
+    uint64_t needs = mmu_needs(type);
+
+    if (type == EMT_FETCH || m->no_hint)
+        return lookup(m, 2, type, va, where);
+    if (tlb_match(e, tlb_key(m->asid_key, va)) && (e->frame & needs) == needs) {
+        *where = first;
+        return e;
+    }
+    e = lookup(m, 2, type, va, where);
+    if (e && *where == first)
+        *hint = e;
+    return e;
+}
+
 static void no_fill(struct mmu *m, enum mmu_kind kind) {
     for (unsigned level = 0; level < 2; level++)
         if (m->level[level][kind].n)
@@ -319,7 +339,7 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
         out->pa = tlb_pa(e, va);
         return;
     }
-    e = lookup(m, 2, type, va, &t);
+    e = lookup_l2(m, type, va, &t);
     if (!e) {
         translate_by_walk(m, va, type, out);
         return;

@@ -13,6 +13,7 @@
 
 #define MMU_HINTS       256 /* by 4 KiB page */
 #define MMU_LARGE_HINTS 64  /* by 2 MiB, for entries of large pages */
+#define MMU_L2_HINTS    1024
 
 enum mmu_kind { MMU_DATA, MMU_FETCH, MMU_KINDS };
 
@@ -27,7 +28,8 @@ struct mmu {
     uint64_t asid_key;                            /* of the current address space, see tlb_key() */
     struct tlb_entry *hint[MMU_KINDS][MMU_HINTS]; /* where the page was last; checked, so may be out of date */
     struct tlb_entry *large[MMU_KINDS][MMU_LARGE_HINTS];
-    struct tlb l1[CFG_TLBS]; /* by tlb.index */
+    struct tlb_entry *l2_hint[MMU_L2_HINTS]; /* likewise, in the first second-level TLB for data */
+    struct tlb l1[CFG_TLBS];                 /* by tlb.index */
     struct tlb l2[CFG_TLBS];
     unsigned nl1, nl2;
     struct mmu_level level[2][MMU_KINDS];

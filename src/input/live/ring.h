@@ -23,11 +23,11 @@
 #include "input/event.h"
 
 #define RING_BLOCKS                                                                                                \
-    4096u                  /* open ones (one for each thread) and those on their way; pages untouched cost nothing \
-                            */
-#define RING_IN_FLIGHT 64u /* published and not yet released at most: 4 MiB */
-#define RING_LOW       40u /* so few that waiting producers are woken: not for each block */
-#define RING_BATCH     16u /* so many published that a waiting consumer is woken before its time */
+    4096u /* open ones (one for each thread) and those on their way; pages untouched cost nothing                  \
+           */
+#define RING_IN_FLIGHT 256u   /* published and not yet released at most: 16 MiB */
+#define RING_LOW       192u   /* so few that waiting producers are woken: not for each block */
+#define RING_BATCH     16u    /* so many published that a waiting consumer is woken before its time */
 #define RING_PROCESSES 4096u  /* simulated at the same time */
 #define RING_FILES     32768u /* distinct files mapped; power of two */
 #define RING_PATH      4096u
