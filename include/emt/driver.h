@@ -74,7 +74,7 @@ struct emt_caps {
     uint8_t soft_bits;   /* bits an OS may keep in EMT_ATTR_SOFT */
     bool accessed_dirty; /* hardware sets A and D */
     bool global;         /* has global entries */
-    bool ranges;         /* objects need not be a page size long */
+    bool ranges;         /* hardware also knows ranges of any length, which the driver makes of pages: emt_range */
     bool places;         /* restricts frames: ask emt_tdb_place() before each allocation */
 };
 
@@ -361,6 +361,18 @@ struct emt_toc {
 };
 
 /*
+ * A stretch of addresses that is contiguous in physical memory too, and which hardware translates by one rule: an
+ * entry of a range table, a segment's registers. Pages that lie in it say the same, each of them; `dirty`: each of
+ * them is. Hardware that uses a range sets no A and no D.
+ */
+struct emt_range {
+    uint64_t va, last; /* first and last byte; last < va: there is none */
+    uint64_t pa;       /* of the first byte */
+    bool write, exec, user, global, dirty;
+    uint8_t cache_mode, pkey;
+};
+
+/*
  * The walker's port to the outside. The hardware model owns it; the callbacks charge the time.
  * fetch:  reads n things at once; the walk waits for the slowest. <0: no such memory.
  * update: an atomic compare-exchange of one word (A and D bits); false: it had changed, walk again.
@@ -368,6 +380,7 @@ struct emt_toc {
  * Lookups between two fetches are parallel. NULL when there are none, or for a peek. `value` has as many words as
  * the cache's values.
  * toc: for the walker to fill when it finds one; the owner clears `valid` before. NULL: nobody wants to know.
+ * range_put: the walk has met a range around the address; for a range TLB. NULL when there is none.
  */
 struct emt_port {
     int (*fetch)(struct emt_port *, struct emt_fetch *, unsigned n);
@@ -375,6 +388,7 @@ struct emt_port {
     bool (*cache_get)(struct emt_port *, unsigned cache, uint64_t key, uint64_t value[2]);
     void (*cache_put)(struct emt_port *, unsigned cache, uint64_t key, const uint64_t value[2]);
     struct emt_toc *toc;
+    void (*range_put)(struct emt_port *, const struct emt_range *);
 };
 
 /* An MMU cache that an architecture brings. The machine's description gives its size (mmu_caches.NAME). */
@@ -401,10 +415,13 @@ struct emt_walker_ops {
                 struct emt_walk *out);
     const struct emt_mmu_cache *caches;
     unsigned ncaches;
-    /* Where walks find a table of contents: for how many pages, a power of two up to EMT_TOC_PAGES; and the physical
-       address of the page at va, from its code. Both NULL elsewhere. */
+    /* Where walks find a table of contents: for how many pages, a power of two up to EMT_TOC_PAGES; and the
+       physical address of the page at va, from its code. Both NULL elsewhere. */
     unsigned (*toc_pages)(const struct emt_arch *);
     uint64_t (*toc_frame)(const struct emt_arch *, const struct emt_root *, uint64_t va, unsigned code);
+    bool ranges; /* calls range_put: the machine may have a range TLB (mmu.range_tlb) */
+    /* What registers alone translate, before any TLB; for loads and stores. NULL: nothing. */
+    void (*segment)(const struct emt_root *, struct emt_range *out);
 };
 
 /* ---- the registry's entry --------------------------------------------------------------------------- */

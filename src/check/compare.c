@@ -124,7 +124,9 @@ bool compare_walk(struct world *w, unsigned db, uint64_t va) {
 }
 
 static bool compare_at(struct world *w, unsigned db, uint64_t va) {
-    return compare_find(w, db, va) && compare_walk(w, db, va);
+    struct emt_range unused;
+
+    return compare_find(w, db, va) && compare_walk(w, db, va) && range_around(w, db, va, &unused);
 }
 
 /* The part of [va - margin, last + margin] that a cursor may be opened over. */
@@ -142,7 +144,7 @@ bool compare_around(struct world *w, unsigned db, uint64_t va, uint64_t last) {
     const uint64_t span = last - va, margin = 4 * EMT_PAGE_BYTES;
     const uint64_t inside = va + check_below(&w->random, span / EMT_PAGE_BYTES + 1) * EMT_PAGE_BYTES;
     bool fine = compare_at(w, db, va) && compare_at(w, db, last) && compare_at(w, db, inside) &&
-                compare_at(w, db, va - EMT_PAGE_BYTES) && compare_at(w, db, last + 1);
+                compare_at(w, db, va - EMT_PAGE_BYTES) && compare_at(w, db, last + 1) && segment_check(w, db);
 
     if (!fine)
         return false;

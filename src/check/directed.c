@@ -96,6 +96,66 @@ static bool deep_split(struct world *w) {
     return compare_range(w, 0, va, va + (bytes - 1)) && compare_around(w, 0, va, va + (bytes - 1));
 }
 
+/* What hardware knows of a run of pages from `va` on: by a walk, or by registers. */
+static bool known_range(struct world *w, uint64_t va, struct emt_range *r) {
+    struct emt_root root;
+
+    if (!range_around(w, 0, va, r) || !segment_check(w, 0))
+        return false;
+    if (w->arch->walker->segment) {
+        emt_tdb_root(&w->space[0].tdb, &root);
+        w->arch->walker->segment(&root, r);
+    }
+    return true;
+}
+
+#define RUN_PAGES 64u
+
+/*
+ * Pages that follow each other in both memories, in an order that leaves no gap for long, must become a range of
+ * all of them; without the page in the middle none may reach over it, and the ends must be ranges still.
+ */
+static bool make_range(struct world *w) {
+    const struct traits *t = w->traits;
+    const uint64_t va = 16ull << EMT_SHIFT_1G, last = va + RUN_PAGES * EMT_PAGE_BYTES - 1;
+    const uint64_t middle = va + RUN_PAGES / 2 * EMT_PAGE_BYTES;
+    struct emt_tdb *tdb = &w->space[0].tdb;
+    struct emt_range r;
+    struct emt_tobj obj;
+
+    if (!t->caps.ranges || !t->accessed || !t->dirty)
+        return true;
+    for (unsigned i = 0; i < RUN_PAGES; i++) {
+        struct object o = t->base;
+        o.va = va + (i ^ 1) * EMT_PAGE_BYTES;
+        o.pfn = WORLD_PAGES_PFN + 1000 + (i ^ 1);
+        o.accessed = o.dirty = true;
+        if (!object_to_tobj(w, &o, &obj))
+            return false;
+        int err = emt_tdb_update(tdb, &obj);
+        if (err)
+            return world_fail(w, "error", "a page of 4 KiB at 0x%" PRIx64 ": %s", o.va, error_name(err));
+        oracle_put(&w->space[0].oracle, &o);
+    }
+    if (!known_range(w, middle, &r))
+        return false;
+    if (r.va != va || r.last != last)
+        return world_fail(w, "range", "%u contiguous pages at 0x%" PRIx64 " are no range that hardware knows",
+                          RUN_PAGES, va);
+    int err = emt_tdb_remove(tdb, middle, &obj);
+    if (err)
+        return world_fail(w, "error", "removing 0x%" PRIx64 ": %s", middle, error_name(err));
+    emt_tsvc_flush(&w->svc,
+                   &(struct emt_flush){.kind = EMT_FLUSH_RANGE, .tdb = tdb, .va = middle, .bytes = EMT_PAGE_BYTES});
+    oracle_remove(&w->space[0].oracle, middle, middle + EMT_PAGE_BYTES - 1);
+    if (!known_range(w, va, &r))
+        return false;
+    if (r.last < r.va)
+        return world_fail(w, "range", "of a range of %u pages without one in the middle nothing is left",
+                          RUN_PAGES);
+    return compare_range(w, 0, va, last) && compare_around(w, 0, va, last);
+}
+
 static void run(void *ctx, void *shared) {
     const struct request *q = ctx;
     struct verdict *v = shared;
@@ -106,7 +166,7 @@ static void run(void *ctx, void *shared) {
         return;
     w->op = &none;
     if (world_init(w, &(struct world_setup){.arch = q->arch, .traits = q->traits, .spaces = 1}) == 0 &&
-        attributes(w, q->seed) && deep_split(w))
+        attributes(w, q->seed) && deep_split(w) && make_range(w))
         world_end(w);
     v->finding = w->finding;
     v->stats = w->stats;

@@ -92,6 +92,8 @@ static uint64_t length(struct generator *g) {
     return (1 + below(g, one_in(g, 3) ? 64 : 8)) * EMT_PAGE_BYTES;
 }
 
+#define DENSE_PAGES 40
+
 static uint64_t frame(struct generator *g, uint64_t bytes) {
     const struct traits *t = g->traits;
     const uint64_t pages = bytes >> EMT_PAGE_SHIFT, near_end = WORLD_PAGES_PFN + WORLD_PAGES_COUNT;
@@ -117,8 +119,27 @@ static void swap_entry(struct generator *g, struct object *o) {
         .va = o->va, .bytes = o->bytes, .state = OBJECT_SWAP, .swap = below(g, 3) << 50 | slot * pages};
 }
 
+/* Where hardware knows ranges: one of a few pages that, with others like it, become one, or spoil it. */
+static void piece_of_range(struct generator *g, struct object *o) {
+    const struct traits *t = g->traits;
+    const uint64_t start = g->window[0] & -(2 * MIB), page = below(g, DENSE_PAGES);
+
+    *o = t->base;
+    o->va = start + page * EMT_PAGE_BYTES;
+    o->bytes = EMT_PAGE_BYTES;
+    o->pfn = WORLD_PAGES_PFN + 5000 + page + (one_in(g, 24) ? 7 : 0);
+    o->write = o->user = true;
+    o->accessed = !one_in(g, 32);
+    o->dirty = !one_in(g, 32);
+}
+
 static void object(struct generator *g, struct object *o, bool huge) {
     const struct traits *t = g->traits;
+
+    if (t->caps.ranges && !huge && !one_in(g, 3)) {
+        piece_of_range(g, o);
+        return;
+    }
 
     o->bytes = size(g);
     if (huge && t->nsizes > 1 && o->bytes == t->sizes[0])

@@ -10,7 +10,9 @@
 struct port {
     struct emt_port ops; /* first: the walker's pointer is ours */
     struct world *w;
+    unsigned db;
     bool wrote;
+    struct emt_range range; /* the walk has told of it */
 };
 
 static int port_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
@@ -35,6 +37,13 @@ static bool port_update(struct emt_port *ops, uint64_t pa, uint64_t expected, ui
         return world_fail(p->w, "walker", "it writes at 0x%" PRIx64 ", which is in no table now", pa), true;
     return __atomic_compare_exchange_n(emt_host_word(&p->w->host, pa), &expected, desired, false, __ATOMIC_ACQ_REL,
                                        __ATOMIC_ACQUIRE);
+}
+
+static void port_range_put(struct emt_port *ops, const struct emt_range *range) {
+    struct port *p = (struct port *)ops;
+
+    p->range = *range;
+    range_check(p->w, p->db, range, "a walk");
 }
 
 /* ---- what is right ---- */
@@ -113,10 +122,7 @@ static bool check_page(struct world *w, unsigned db, const struct emt_access *a,
 
     if (is->fault)
         return wrong(w, a, db, o, is, "it must not fault");
-    const bool size = t->caps.ranges ? is->va >= o->va && is->bytes && is->va + is->bytes - 1 <= object_last(o) &&
-                                           a->va >= is->va && a->va - is->va < is->bytes
-                                     : is->va == o->va && is->bytes == o->bytes;
-    if (!size)
+    if (is->va != o->va || is->bytes != o->bytes)
         return wrong(w, a, db, o, is, "wrong page or size");
     if (is->pa != (o->pfn << EMT_PAGE_SHIFT) + (is->va - o->va))
         return wrong(w, a, db, o, is, "wrong frame");
@@ -134,8 +140,12 @@ static bool check_page(struct world *w, unsigned db, const struct emt_access *a,
     return true;
 }
 
-static int translate(struct world *w, unsigned db, const struct emt_access *a, struct emt_walk *is, bool *wrote) {
-    struct port port = {.ops = {.fetch = port_fetch, .update = port_update}, .w = w};
+static int translate(struct world *w, unsigned db, const struct emt_access *a, struct emt_walk *is, bool *wrote,
+                     struct emt_range *range) {
+    struct port port = {.ops = {.fetch = port_fetch, .update = port_update, .range_put = port_range_put},
+                        .w = w,
+                        .db = db,
+                        .range = {.va = 1}};
     struct emt_root root;
 
     emt_tdb_root(&w->space[db].tdb, &root);
@@ -149,14 +159,31 @@ static int translate(struct world *w, unsigned db, const struct emt_access *a, s
     }
     w->stats.walks++;
     *wrote = port.wrote;
+    *range = port.range;
     return err;
+}
+
+bool walk_range(struct world *w, unsigned db, const struct emt_access *a, struct emt_range *r) {
+    struct emt_walk is;
+    bool wrote;
+    int err = translate(w, db, a, &is, &wrote, r);
+
+    if (w->finding.found)
+        return false;
+    if (err)
+        return world_fail(w, "walker", "a walk for 0x%" PRIx64 " in db %u ends with error %d", a->va, db, -err);
+    if (!is.fault && r->last >= r->va && (a->va < r->va || a->va > r->last))
+        return world_fail(w, "range", "a walk for 0x%" PRIx64 " in db %u tells of a range that is elsewhere", a->va,
+                          db);
+    return true;
 }
 
 bool walk_check(struct world *w, unsigned db, const struct emt_access *a) {
     struct object *o = oracle_find(&w->space[db].oracle, a->va);
     struct emt_walk is;
+    struct emt_range range;
     bool wrote;
-    int err = translate(w, db, a, &is, &wrote);
+    int err = translate(w, db, a, &is, &wrote, &range);
 
     if (w->finding.found)
         return false;

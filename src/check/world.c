@@ -62,6 +62,13 @@ static void on_load_root(void *hw, unsigned cpu, uint16_t asid, const struct emt
         mmu_load_root(w->mmu, asid, root);
 }
 
+static void on_update_root(void *hw, unsigned cpu, const struct emt_root *root) {
+    struct world *w = hw;
+
+    if (w->mmu && cpu == 0)
+        mmu_update_root(w->mmu, root);
+}
+
 /* Small TLBs of two levels for all sizes, and small caches of whatever the architecture brings. */
 static int watch(struct world *w) {
     struct emt_config *cfg = &w->cfg;
@@ -90,6 +97,8 @@ static int watch(struct world *w) {
                                    .hit_cycles = 1,
                                    .mosaic = true};
     cfg->ntlb = 2;
+    cfg->range_tlb_entries = 4;
+    cfg->range_tlb_cycles = 1;
     for (unsigned i = 0; i < w->arch->walker->ncaches && i < CFG_MMU_CACHES; i++) {
         cfg->mmu_cache[i] = (struct cfg_mmu_cache){.entries = 8};
         snprintf(cfg->mmu_cache[i].name, CFG_NAME, "%s", w->arch->walker->caches[i].name);
@@ -184,6 +193,7 @@ int world_init(struct world *w, const struct world_setup *setup) {
     w->host.table_access = on_table_access;
     w->host.flush = on_flush;
     w->host.load_root = on_load_root;
+    w->host.update_root = on_update_root;
     if (setup->watch && (err = watch(w))) {
         world_fail(w, "kit", "the MMU that looks on could not be made: error %d", -err);
         return err;

@@ -135,6 +135,17 @@ bool walk_check(struct world *w, unsigned db, const struct emt_access *access);
 /* One access through the TLBs, of the address space that CPU 0 is in. */
 bool tlb_check(struct world *w, uint64_t va, unsigned type);
 
+/* ---- ranges (ranges.c) ---- */
+
+/* Is what `who` says of a range so, for each page in it? */
+bool range_check(struct world *w, unsigned db, const struct emt_range *r, const char *who);
+/* The registers' segment. */
+bool segment_check(struct world *w, unsigned db);
+/* *r: what a walk for va tells of a range, and checks; last < va: nothing. */
+bool range_around(struct world *w, unsigned db, uint64_t va, struct emt_range *r);
+/* walk.c: a walk of which only the range counts. */
+bool walk_range(struct world *w, unsigned db, const struct emt_access *access, struct emt_range *r);
+
 /* ---- execution (execute.c) ---- */
 
 /* One operation with all comparisons around it. */

@@ -31,8 +31,12 @@ struct explain {
     struct emt_tsvc svc;
     struct emt_tdb tdb;
     uint64_t next_table;
-    unsigned reads, steps;
+    unsigned reads, steps, behind;
+    struct emt_range range; /* that the walk told of, or the registers */
 };
+
+/* Where hardware knows ranges: so many pages in a row, that there is one. */
+#define RANGE_PAGES 64
 
 static uint64_t table_frame(void *os, unsigned order) {
     struct explain *e = os;
@@ -57,17 +61,23 @@ struct explain_port {
 static int fetch(struct emt_port *port, struct emt_fetch *f, unsigned n) {
     struct explain *e = ((struct explain_port *)port)->e;
 
-    e->steps++;
+    e->steps += !f[0].background;
     for (unsigned i = 0; i < n; i++) {
         if (f[i].pa + 8ull * f[i].words > e->host.phys_bytes)
             return -EFAULT;
         for (unsigned w = 0; w < f[i].words; w++)
             f[i].data[w] = *emt_host_word(&e->host, f[i].pa + 8ull * w);
-        printf("  %2u%c  %-12s index 0x%03" PRIx64 " (%3" PRIu64 ")  read %2u bytes at 0x%09" PRIx64
-               "  0x%016" PRIx64 "\n",
-               e->steps, n > 1 ? (char)('a' + i) : ' ', f[i].table, f[i].index, f[i].index, 8u * f[i].words,
-               f[i].pa, f[i].data[0]);
-        e->reads++;
+        if (f[i].background)
+            printf("   ..  %-12s index 0x%03" PRIx64 " (%3" PRIu64 ")  read %2u bytes at 0x%09" PRIx64
+                   "  in the background\n",
+                   f[i].table, f[i].index, f[i].index, 8u * f[i].words, f[i].pa);
+        else
+            printf("  %2u%c  %-12s index 0x%03" PRIx64 " (%3" PRIu64 ")  read %2u bytes at 0x%09" PRIx64
+                   "  0x%016" PRIx64 "\n",
+                   e->steps, n > 1 ? (char)('a' + i) : ' ', f[i].table, f[i].index, f[i].index, 8u * f[i].words,
+                   f[i].pa, f[i].data[0]);
+        e->reads += !f[i].background;
+        e->behind += f[i].background;
     }
     return 0;
 }
@@ -96,16 +106,73 @@ static uint64_t frame_for(struct explain *e, uint64_t va) {
     return place.kind != EMT_PLACE_ANY && place.runs ? place.run[0].pfn : PAGE_PA >> EMT_PAGE_SHIFT;
 }
 
+static void range_put(struct emt_port *port, const struct emt_range *range) {
+    ((struct explain_port *)port)->e->range = *range;
+}
+
+/*
+ *     range     0x5c8315c80000 ............ 0x5c8315cbffff      64 pages of 4 KiB
+ *                     | + offset
+ *     memory    0x040000000    ............ 0x04003ffff
+ */
+static void draw_range(const struct explain *e, const char *what) {
+    const struct emt_range *r = &e->range;
+
+    printf("\n  %-9s 0x%012" PRIx64 " ........ 0x%012" PRIx64 "    %" PRIu64 " pages of 4 KiB, r%s%s%s%s\n", what,
+           r->va, r->last, (r->last - r->va + 1) >> EMT_PAGE_SHIFT, r->write ? "w" : "", r->exec ? "x" : "",
+           r->user ? " user" : "", r->dirty ? " dirty" : "");
+    printf("                  | + offset 0x%016" PRIx64 "\n", r->pa - r->va);
+    printf("  memory    0x%012" PRIx64 " ........ 0x%012" PRIx64 "\n", r->pa, r->pa + (r->last - r->va));
+    printf("            0x%" PRIx64 " + offset = physical address 0x%09" PRIx64 "\n", e->va,
+           e->va + (r->pa - r->va));
+}
+
+/* Pages in a row that hold the page of VA, as a range. */
+static int map_range(struct explain *e) {
+    const uint64_t bytes = RANGE_PAGES * EMT_PAGE_BYTES, va = e->va & -bytes;
+    struct emt_tobj o;
+    int err = 0;
+
+    for (uint64_t at = 0; at < bytes && !err; at += EMT_PAGE_BYTES) {
+        err = emt_tobj_init(&e->svc, &o, va + at, (PAGE_PA + at) >> EMT_PAGE_SHIFT, EMT_PAGE_BYTES,
+                            EMT_PROT_WRITE | EMT_PROT_USER);
+        if (!err)
+            err = emt_tobj_set(&e->svc, &o, EMT_ATTR_ACCESSED, 1);
+        if (!err)
+            err = emt_tobj_set(&e->svc, &o, EMT_ATTR_DIRTY, 1);
+        if (!err)
+            err = emt_tdb_update(&e->tdb, &o);
+    }
+    return err;
+}
+
+/* What registers answer, without a walk. */
+static void explain_segment(struct explain *e, const struct emt_root *root) {
+    if (!e->arch->walker->segment)
+        return;
+    e->arch->walker->segment(root, &e->range);
+    if (e->va < e->range.va || e->va > e->range.last)
+        return;
+    draw_range(e, "segment");
+    printf("            by registers, while the L1 TLB is looked up: no TLB entry, no walk\n\n"
+           "  What the walk would do, were it outside of the segment:\n");
+}
+
 static int map_page(struct explain *e) {
     struct emt_tobj o;
+    struct emt_caps caps;
     uint64_t va = e->va & ~(e->page_bytes - 1);
+
+    emt_tsvc_caps(&e->svc, &caps);
+    if (caps.ranges && e->page_bytes == EMT_PAGE_BYTES)
+        return map_range(e);
     int err = emt_tobj_init(&e->svc, &o, va, frame_for(e, va), e->page_bytes, EMT_PROT_WRITE | EMT_PROT_USER);
 
     return err ? err : emt_tdb_update(&e->tdb, &o);
 }
 
 static int walk(struct explain *e) {
-    struct explain_port port = {.port = {.fetch = fetch, .update = update}, .e = e};
+    struct explain_port port = {.port = {.fetch = fetch, .update = update, .range_put = range_put}, .e = e};
     struct emt_access access = {.va = e->va, .type = EMT_LOAD, .user = true, .write_protect = true, .nx = true};
     struct emt_root root;
     struct emt_walk w;
@@ -116,6 +183,8 @@ static int walk(struct explain *e) {
            : e->page_bytes == 1ull << 21 ? "2 MiB"
                                          : "4 KiB");
     printf("  root register 0x%" PRIx64 "\n", root.word[0]);
+    e->range.va = 1;
+    explain_segment(e, &root);
     int err = e->arch->walker->walk(e->arch, &root, &access, &port.port, &w);
     if (err)
         return err;
@@ -126,8 +195,13 @@ static int walk(struct explain *e) {
     uint64_t offset = e->va & (w.bytes - 1);
     printf("  page at 0x%09" PRIx64 " + offset 0x%03" PRIx64 " = physical address 0x%09" PRIx64 "\n", w.pa, offset,
            w.pa + offset);
-    printf("  %u reference%s in %u step%s; the tables of this page take %" PRIu64 " KiB\n", e->reads,
-           e->reads == 1 ? "" : "s", e->steps, e->steps == 1 ? "" : "s", emt_tdb_table_bytes(&e->tdb) >> 10);
+    printf("  %u reference%s in %u step%s; the tables of %s take %" PRIu64 " KiB\n", e->reads,
+           e->reads == 1 ? "" : "s", e->steps, e->steps == 1 ? "" : "s",
+           e->range.last >= e->range.va ? "these pages" : "this page", emt_tdb_table_bytes(&e->tdb) >> 10);
+    if (e->behind) {
+        draw_range(e, "range");
+        printf("            for the range TLB, found with %u reads in the background\n", e->behind);
+    }
     return 0;
 }
 

@@ -115,6 +115,8 @@ int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const
         err = add_tlb(m, i);
     if (!err)
         err = mmu_caches_init(m);
+    if (!err)
+        err = mmu_ranges_init(m);
     mmu_walk_init(m);
     if (m->wants_toc)
         m->port.toc = &m->toc;
@@ -138,6 +140,7 @@ void mmu_free(struct mmu *m) {
         tlb_fini(&m->l2[i]);
     }
     mmu_caches_fini(m);
+    mmu_ranges_fini(m);
     if (m->spot)
         spot_fini(m->spot);
     free(m->spot);
@@ -328,11 +331,35 @@ static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct 
     fill_l1(m, kind, &page, va);
 }
 
+/* Both were asked at once, and level 2 had nothing. A page of 4 KiB around the address goes into level 1. */
+static bool translate_by_range(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+    const struct emt_range *r = range_tlb_find(m->range_tlb, m->asid, va);
+    const struct mmu_level *second = &m->level[1][mmu_kind_of(type)];
+    uint64_t flags;
+
+    if (!r || !mmu_range_allows(r, type, &flags)) {
+        m->stats.range_misses++;
+        return false;
+    }
+    m->stats.range_hits++;
+    m->stats.tlb_cycles += m->cfg->range_tlb_cycles;
+    out->cycles = m->cfg->range_tlb_cycles;
+    out->pa = r->pa + (va - r->va);
+    if (second->n)
+        second->tlb[0]->misses++;
+    const struct page page = {
+        va & -EMT_PAGE_BYTES, out->pa & -EMT_PAGE_BYTES, EMT_PAGE_BYTES, flags, r->global, TLB_4K};
+    fill_l1(m, mmu_kind_of(type), &page, va);
+    return true;
+}
+
 static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
     enum mmu_kind kind = mmu_kind_of(type);
     struct tlb *t;
-    struct tlb_entry *e = lookup(m, 1, type, va, &t);
     *out = (struct mmu_translation){0};
+    if (m->arch->walker->segment && mmu_segment_hit(m, va, type, &out->pa))
+        return;
+    struct tlb_entry *e = lookup(m, 1, type, va, &t);
     if (e) {
         tlb_touch(t, e);
         set_hint(m, kind, va, e);
@@ -341,7 +368,8 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
     }
     e = lookup_l2(m, type, va, &t);
     if (!e) {
-        translate_by_walk(m, va, type, out);
+        if (!m->range_tlb || !translate_by_range(m, va, type, out))
+            translate_by_walk(m, va, type, out);
         return;
     }
     tlb_touch(t, e);
@@ -382,16 +410,20 @@ void mmu_load_root(struct mmu *m, uint16_t asid, const struct emt_root *root) {
     m->root = *root;
     m->asid = asid;
     m->asid_key = tlb_asid_key(asid);
+    mmu_segment_load(m, true);
     if (m->cfg->os.asids)
         return;
     for (unsigned i = 0; i < m->cfg->ntlb; i++)
         tlb_drop_all(m->by_config[i], false);
     mmu_caches_drop_all(m);
+    if (m->range_tlb)
+        range_tlb_drop_all(m->range_tlb, false);
     m->stats.flushes++;
 }
 
 void mmu_update_root(struct mmu *m, const struct emt_root *root) {
     m->root = *root;
+    mmu_segment_load(m, false);
 }
 
 /* A range goes from the TLBs by its addresses; what MMU caches lose is in hw/mmu_caches.c. */
@@ -405,6 +437,8 @@ static unsigned flush_range(struct mmu *m, uint16_t asid, const struct emt_flush
     for (unsigned i = 0; i < m->cfg->ntlb; i++)
         tlb_drop_range(m->by_config[i], asid, f->va, last);
     mmu_caches_drop_range(m, asid, f->va, last);
+    if (m->range_tlb)
+        range_tlb_drop_range(m->range_tlb, asid, f->va, last);
     m->stats.invalidations += n;
     return n < UINT32_MAX ? (unsigned)n : UINT32_MAX;
 }
@@ -422,6 +456,10 @@ unsigned mmu_flush(struct mmu *m, uint16_t asid, const struct emt_flush *f) {
         mmu_caches_drop_all(m);
     else
         mmu_caches_drop_asid(m, asid);
+    if (m->range_tlb && f->kind == EMT_FLUSH_ALL)
+        range_tlb_drop_all(m->range_tlb, true);
+    else if (m->range_tlb)
+        range_tlb_drop_asid(m->range_tlb, asid);
     m->stats.flushes++;
     return 0;
 }
@@ -451,6 +489,7 @@ bool mmu_cache_info(const struct mmu *m, unsigned i, const char **name, uint32_t
 
 void mmu_reset_stats(struct mmu *m) {
     m->stats = (struct mmu_stats){0};
+    m->l1[MMU_SEGMENT_TLB].clock = 0;
     for (unsigned i = 0; i < m->cfg->ntlb; i++)
         tlb_reset_counts(m->by_config[i]);
 }

@@ -23,8 +23,9 @@ struct mmu_stats {
     /* Walks of loads and stores with a predictor: guessed right, wrong, not guessed, and guessed for what turned
        out to be a page fault. */
     uint64_t guess_right, guess_wrong, guess_none, guess_fault;
-    uint64_t hidden_cycles;                        /* of walks behind right guesses */
-    uint64_t handler_instructions, handler_writes; /* of a software-managed TLB's miss handler */
+    uint64_t hidden_cycles;                         /* of walks behind right guesses */
+    uint64_t range_hits, range_misses, range_fills; /* of the range TLB, asked after misses in level 2 */
+    uint64_t handler_instructions, handler_writes;  /* of a software-managed TLB's miss handler */
     uint64_t invalidations, flushes;
     struct hw_histogram walk_latency;
 };
@@ -71,6 +72,9 @@ void mmu_tlb_counts(const struct mmu *, unsigned i, struct mmu_tlb_counts *sum);
 
 /* The MMU cache in place i of the statistics; *name NULL: none is there. false: nor in any place behind. */
 bool mmu_cache_info(const struct mmu *, unsigned i, const char **name, uint32_t *entries);
+
+/* Accesses that a direct segment translated. */
+uint64_t mmu_segment_hits(const struct mmu *);
 
 const struct mmu_stats *mmu_stats_of(const struct mmu *);
 void mmu_reset_stats(struct mmu *);

@@ -8,12 +8,17 @@
 
 #include "hw/mmu.h"
 #include "hw/mmu_cache.h"
+#include "hw/range_tlb.h"
 #include "hw/spot.h"
 #include "hw/tlb.h"
 
 #define MMU_HINTS       256 /* by 4 KiB page */
 #define MMU_LARGE_HINTS 64  /* by 2 MiB, for entries of large pages */
 #define MMU_L2_HINTS    1024
+
+/* Place behind the L1 TLBs: what counts hits of the segment. */
+#define MMU_SEGMENT_TLB CFG_TLBS
+static_assert(MMU_SEGMENT_TLB <= TLB_INDEX, "its index fits into an entry");
 
 enum mmu_kind { MMU_DATA, MMU_FETCH, MMU_KINDS };
 
@@ -29,7 +34,7 @@ struct mmu {
     struct tlb_entry *hint[MMU_KINDS][MMU_HINTS]; /* where the page was last; checked, so may be out of date */
     struct tlb_entry *large[MMU_KINDS][MMU_LARGE_HINTS];
     struct tlb_entry *l2_hint[MMU_L2_HINTS]; /* likewise, in the first second-level TLB for data */
-    struct tlb l1[CFG_TLBS];                 /* by tlb.index */
+    struct tlb l1[CFG_TLBS + 1];             /* by tlb.index; the last is no TLB, see MMU_SEGMENT_TLB */
     struct tlb l2[CFG_TLBS];
     unsigned nl1, nl2;
     struct mmu_level level[2][MMU_KINDS];
@@ -46,7 +51,13 @@ struct mmu {
     uint32_t lookup_cycles;           /* of those that are looked up at once, before the first read */
     struct emt_port port;             /* how this machine walks */
 
-    struct emt_toc toc; /* where walks put what they learn of neighbours, if a TLB wants it */
+    struct emt_toc toc;          /* where walks put what they learn of neighbours, if a TLB wants it */
+    struct range_tlb *range_tlb; /* NULL: there is none */
+    struct {
+        struct emt_range range;            /* what registers translate */
+        struct tlb_entry entry[MMU_HINTS]; /* of no TLB: pieces of it for the hints, by mmu_hint_of() */
+    } segment;
+
     struct spot *spot; /* NULL: nobody guesses */
     uint64_t pc;       /* of the access that mmu_translate() is asked for; 0: not known. Only predictors look */
 
@@ -112,7 +123,17 @@ void mmu_caches_drop_all(struct mmu *m);
 void mmu_caches_drop_asid(struct mmu *m, uint16_t asid);
 void mmu_caches_drop_range(struct mmu *m, uint16_t asid, uint64_t va, uint64_t last);
 
-/* After mmu_caches_init(): choose how walks read. */
+/* hw/mmu_ranges.c; m->cfg, arch and core are set. -ENOMEM; fini also after an error. */
+int mmu_ranges_init(struct mmu *m);
+void mmu_ranges_fini(struct mmu *m);
+/* Does a range allow this access? *flags: TLB_FLAGS of a page of it. */
+bool mmu_range_allows(const struct emt_range *r, unsigned type, uint64_t *flags);
+/* m->root is new. `switched`: of another address space, perhaps. */
+void mmu_segment_load(struct mmu *m, bool switched);
+/* The segment answers for this access: then *pa is the answer. */
+bool mmu_segment_hit(struct mmu *m, uint64_t va, unsigned type, uint64_t *pa);
+
+/* After mmu_caches_init() and mmu_ranges_init(): choose how walks read. */
 void mmu_walk_init(struct mmu *m);
 /* One walk over the tables; fills *w and adds time and references to the statistics. Returns cycles. */
 uint32_t mmu_walk(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w);

@@ -107,6 +107,12 @@ static void port_cache_put(struct emt_port *ops, unsigned cache, uint64_t key, c
         mmu_cache_put(&m->cache[cache], m->asid, key, value);
 }
 
+static void port_range_put(struct emt_port *ops, const struct emt_range *range) {
+    struct mmu *m = ((struct port *)ops)->mmu;
+    m->stats.range_fills++;
+    range_tlb_put(m->range_tlb, m->asid, range);
+}
+
 static bool is_upper(const struct mmu *m, unsigned cache) {
     return cache < m->ncache && m->arch->walker->caches[cache].upper;
 }
@@ -239,7 +245,7 @@ static void handler_end(struct port *p) {
 
 /* ---- a walk ---- */
 
-void mmu_walk_init(struct mmu *m) {
+static void choose_port(struct mmu *m) {
     m->port = (struct emt_port){.fetch = port_fetch, .update = port_update};
     if (m->cfg->software_tlb)
         m->port = (struct emt_port){.fetch = handler_fetch, .update = handler_update};
@@ -257,6 +263,12 @@ void mmu_walk_init(struct mmu *m) {
         m->port = (struct emt_port){port_fetch, port_update, port_cache_get, port_cache_put};
         break;
     }
+}
+
+void mmu_walk_init(struct mmu *m) {
+    choose_port(m);
+    if (m->range_tlb)
+        m->port.range_put = port_range_put;
 }
 
 static int peek_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {

@@ -168,6 +168,8 @@ void machine_result(struct machine *m, struct emt_result *r) {
     r->left_by_exec = m->left_by_exec;
     for (unsigned i = 0; i < m->cfg.core.count; i++)
         add_mmu_stats(&r->mmu, mmu_stats_of(m->core[i].mmu));
+    for (unsigned i = 0; i < m->cfg.core.count; i++)
+        r->segment_hits += mmu_segment_hits(m->core[i].mmu);
     tlb_results(m, r);
     mmu_cache_results(m, r);
     r->ndriver = emt_tsvc_stats(&m->svc, r->driver);

@@ -100,6 +100,8 @@ const struct setting setting_table[] = {
     U32("mmu.software_tlb_cycles", "cycles", "0", "1000000", "50", ASSUMED, "entry and return of that trap", AT(software_tlb_cycles)),
     U32("mmu.software_tlb_instructions", "instructions", "0", "1000000", "6", ASSUMED ": 10 with one read, a short MIPS handler", "of the handler for each miss", AT(software_tlb_instructions)),
     U32("mmu.software_tlb_ref_instructions", "instructions", "0", "1000000", "4", ASSUMED ": find, load, test, branch", "of the handler for each access to a table", AT(software_tlb_ref_instructions)),
+    U32("mmu.range_tlb.entries", "entries", "0", "65536", "32", "RMM, ISCA'15", "fully associative, asked with level 2; of architectures with ranges (rmm); 0: none", AT(range_tlb_entries)),
+    U32("mmu.range_tlb.hit_cycles", "cycles", "0", "10000", "7", "RMM, ISCA'15; 8 in HTC, ISCA'17", "added to an access that hits there", AT(range_tlb_cycles)),
     WORD("mmu.predictor", "none", "", "guesses translations that no TLB has: spot (CA paging and SpOT, ISCA'20)", AT(predictor), predictors),
     U32("mmu.spot.entries", "entries", "1", "1048576", "32", SPOT, "of SpOT's table, which is asked by the PC of a load or store", AT(spot.entries)),
     U32("mmu.spot.ways", "ways", "0", "1048576", "4", SPOT, "associativity; 0: full", AT(spot.ways)),

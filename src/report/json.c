@@ -144,6 +144,12 @@ static json_t *prediction(const struct mmu_stats *m) {
                      "hidden_cycles", whole(m->hidden_cycles));
 }
 
+/* What was translated by ranges instead of pages; all 0 in architectures without. */
+static json_t *ranges(const struct emt_result *r) {
+    return json_pack("{s:I,s:I,s:I,s:I}", "hits", whole(r->mmu.range_hits), "misses", whole(r->mmu.range_misses),
+                     "fills", whole(r->mmu.range_fills), "segment_hits", whole(r->segment_hits));
+}
+
 static json_t *caches(const struct emt_result *r) {
     json_t *all = json_array();
 
@@ -436,10 +442,11 @@ static json_t *result(const struct emt_result *r) {
                             real(r->cycles_translation), "os", real(r->cycles_os), "ipc",
                             r->cycles_total > 0 ? real(r->ipc) : json_null()));
     bad |= add(o, json_pack("{s:o}", "driver", driver(r)));
-    bad |= add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles",
-                            whole(r->mmu.tlb_cycles), "tlb_invalidations", whole(r->mmu.invalidations),
-                            "tlb_flushes", whole(r->mmu.flushes), "mmu_caches", mmu_caches(r), "walks",
-                            walks(&r->mmu), "prediction", prediction(&r->mmu), "caches", caches(r)));
+    bad |=
+        add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles",
+                         whole(r->mmu.tlb_cycles), "tlb_invalidations", whole(r->mmu.invalidations), "tlb_flushes",
+                         whole(r->mmu.flushes), "mmu_caches", mmu_caches(r), "walks", walks(&r->mmu), "prediction",
+                         prediction(&r->mmu), "ranges", ranges(r), "caches", caches(r)));
     bad |= add(o, json_pack("{s:o,s:o,s:o}", "os", os(r), "memory", memory(r), "checker", checker(&r->checker)));
     if (!bad)
         return o;

@@ -61,6 +61,7 @@ struct emt_result {
     struct result_mmu_cache mmu_cache[CFG_MMU_CACHES];
     uint32_t nmmu_cache;
     struct mmu_stats mmu;              /* sum over cores */
+    uint64_t segment_hits;             /* accesses that a direct segment translated */
     struct emt_stat driver[EMT_STATS]; /* what the MMU driver counts of itself */
     uint32_t ndriver;
     struct result_cache cache[3];

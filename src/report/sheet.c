@@ -80,6 +80,10 @@ static const struct spec specs[] = {
     {"Translation", "refs from memory", "walks.refs_served.memory", "walks.refs", 1, UNIT_PERCENT, BETTER_LESS,
      false, "share of walk references that no cache served", .needs = "caches.0"},
 
+    {"Translation", "range TLB hits", "ranges.hits", "tlb.1.misses", 1, UNIT_PERCENT, BETTER_MORE, true,
+     "share of the second level's misses that the range TLB answered"},
+    {"Translation", "by the segment", "ranges.segment_hits", "accesses", 1, UNIT_PERCENT, BETTER_MORE, true,
+     "share of loads and stores that a direct segment translated"},
     {"Translation", "guessed", "prediction.guesses", "walks.count", 1, UNIT_PERCENT, BETTER_MORE, true,
      "share of walks whose result was guessed, so that nobody waited"},
     {"Translation", "guessed wrong", "prediction.wrong", "prediction.guesses", 1, UNIT_PERCENT, BETTER_LESS, true,

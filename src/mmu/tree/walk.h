@@ -114,11 +114,13 @@ static inline int tree_peek_dirty(const struct tree_position *at, uint64_t va, u
 
 /*
  * Invariant: `at` is the node of its level on the way to a->va. An entry that changes between its read and the
- * setting of A or D is read again; every such turn needs somebody else's store, so the loop ends.
+ * setting of A or D is read again; every such turn needs somebody else's store, so the loop ends. *found gets the
+ * leaf as it was read, unless it is NULL.
  */
-static inline __attribute__((always_inline)) int tree_walk(const struct emt_arch *arch, const struct emt_root *root,
-                                                           const struct emt_access *a, struct emt_port *port,
-                                                           struct emt_walk *out, bool folds) {
+static inline __attribute__((always_inline)) int tree_walk_leaf(const struct emt_arch *arch,
+                                                                const struct emt_root *root,
+                                                                const struct emt_access *a, struct emt_port *port,
+                                                                struct emt_walk *out, bool folds, uint64_t *found) {
     const unsigned levels = (unsigned)arch->param[0], pa_bits = (unsigned)arch->param[1];
 
     *out = (struct emt_walk){.va = a->va};
@@ -150,6 +152,8 @@ static inline __attribute__((always_inline)) int tree_walk(const struct emt_arch
 
         uint64_t used = entry | RADIX_MASK(A);
         if (leaf) {
+            if (found)
+                *found = entry;
             if (a->type == EMT_STORE)
                 used |= RADIX_MASK(D);
             x86_fill_page(out, a, entry, rights, level);
@@ -165,6 +169,12 @@ static inline __attribute__((always_inline)) int tree_walk(const struct emt_arch
         tree_remember(at.level, &next, a, port);
         at = next;
     }
+}
+
+static inline __attribute__((always_inline)) int tree_walk(const struct emt_arch *arch, const struct emt_root *root,
+                                                           const struct emt_access *a, struct emt_port *port,
+                                                           struct emt_walk *out, bool folds) {
+    return tree_walk_leaf(arch, root, a, port, out, folds, NULL);
 }
 
 #endif
