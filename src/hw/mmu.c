@@ -265,7 +265,7 @@ static struct tlb_entry *lookup_l2(struct mmu *m, unsigned type, uint64_t va, st
     struct tlb_entry **hint = &m->l2_hint[(va >> 12 ^ va >> 22) % MMU_L2_HINTS], *e = *hint;
     uint64_t needs = mmu_needs(type);
 
-    if (type == EMT_FETCH || m->no_hint)
+    if (type == EMT_FETCH || m->no_hint || !first || first->mosaic)
         return lookup(m, 2, type, va, where);
     if (tlb_match(e, tlb_key(m->asid_key, va)) && (e->frame & needs) == needs) {
         *where = first;
@@ -353,7 +353,7 @@ static bool translate_by_range(struct mmu *m, uint64_t va, unsigned type, struct
     return true;
 }
 
-static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+void mmu_translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
     enum mmu_kind kind = mmu_kind_of(type);
     struct tlb *t;
     *out = (struct mmu_translation){0};
@@ -389,7 +389,7 @@ void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_transla
         out->walked = false;
         return;
     }
-    translate_slow(m, va, type, out);
+    mmu_translate_slow(m, va, type, out);
 }
 
 struct tlb_entry *mmu_l1_entry(struct mmu *m, uint64_t va, unsigned type) {

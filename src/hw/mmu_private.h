@@ -96,7 +96,7 @@ static inline uint64_t mmu_needs(unsigned type) {
 
 /*
  * A hit in a first-level TLB whose place the hint knows; *pa (unless pa is NULL) gets the physical address. false
- * means that mmu_translate() must do it; nothing has changed then. Pass a constant `type`.
+ * means that mmu_translate_slow() must do it; nothing has changed then. Pass a constant `type`.
  */
 static inline bool mmu_translate_fast(struct mmu *m, uint64_t va, unsigned type, uint64_t *pa) {
     struct tlb_entry *e = m->hint[mmu_kind_of(type)][mmu_hint_of(va)];
@@ -115,6 +115,9 @@ static inline bool mmu_translate_fast(struct mmu *m, uint64_t va, unsigned type,
         *pa = tlb_pa(e, va);
     return true;
 }
+
+/* mmu_translate() for an access that the inline path did not answer. */
+void mmu_translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out);
 
 /* hw/mmu_caches.c; m->cfg, arch and core are set. -EINVAL, -ENOMEM; fini also after an error. */
 int mmu_caches_init(struct mmu *m);

@@ -2,17 +2,6 @@
 /* Choice of the way to replace: hw/replacement.h. */
 #include "hw/replacement.h"
 
-static unsigned oldest(const uint64_t *stamp, unsigned stride, unsigned ways) {
-    unsigned best = 0;
-    uint64_t age = stamp[0];
-    for (unsigned way = 1; way < ways; way++) {
-        uint64_t other = stamp[way * stride];
-        best = other < age ? way : best;
-        age = other < age ? other : age;
-    }
-    return best;
-}
-
 static uint64_t newest_stamp(const uint64_t *stamp, unsigned stride, unsigned ways) {
     uint64_t newest = 0;
     for (unsigned way = 0; way < ways; way++)
@@ -36,15 +25,7 @@ static unsigned tree_victim(const uint64_t *stamp, unsigned stride, unsigned way
     return first;
 }
 
-unsigned hw_victim(enum cfg_replacement policy, const uint64_t *stamp, unsigned stride, unsigned ways,
-                   uint64_t *random) {
-    switch (policy) {
-    case CFG_PLRU:
-        return tree_victim(stamp, stride, ways);
-    case CFG_RANDOM:
-        return hw_random_below(random, ways);
-    case CFG_LRU:
-        break;
-    }
-    return oldest(stamp, stride, ways);
+unsigned hw_other_victim(enum cfg_replacement policy, const uint64_t *stamp, unsigned stride, unsigned ways,
+                         uint64_t *random) {
+    return policy == CFG_PLRU ? tree_victim(stamp, stride, ways) : hw_random_below(random, ways);
 }

@@ -27,8 +27,23 @@ static inline unsigned hw_random_below(uint64_t *state, uint32_t n) {
     return (unsigned)((hw_random(state) >> 32) * n >> 32);
 }
 
+/* hw_victim() of the policies but LRU. */
+unsigned hw_other_victim(enum cfg_replacement policy, const uint64_t *stamp, unsigned stride, unsigned ways,
+                         uint64_t *random);
+
 /* The way to replace; the stamps of the `ways` entries lie `stride` words apart. */
-unsigned hw_victim(enum cfg_replacement policy, const uint64_t *stamp, unsigned stride, unsigned ways,
-                   uint64_t *random);
+static inline unsigned hw_victim(enum cfg_replacement policy, const uint64_t *stamp, unsigned stride, unsigned ways,
+                                 uint64_t *random) {
+    unsigned best = 0;
+    uint64_t age = stamp[0];
+    if (policy != CFG_LRU)
+        return hw_other_victim(policy, stamp, stride, ways, random);
+    for (unsigned way = 1; way < ways; way++) {
+        uint64_t other = stamp[way * stride];
+        best = other < age ? way : best;
+        age = other < age ? other : age;
+    }
+    return best;
+}
 
 #endif

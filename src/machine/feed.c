@@ -57,7 +57,7 @@ int machine_slow(struct machine *m, struct core *c, uint64_t va, unsigned type, 
 
     m->slow = (struct slow_path){0};
     for (unsigned i = 0; i < MAX_FAULTS; i++) {
-        mmu_translate(c->mmu, va, type, &t);
+        mmu_translate_slow(c->mmu, va, type, &t);
         if (t.walked && m->cfg.software_tlb)
             timing_trap(&c->timing, t.cycles);
         else if (t.cycles)
