@@ -332,7 +332,8 @@ struct emt_walk {
     uint32_t code;          /* EMT_PF_ bits when fault */
     uint64_t va, pa, bytes; /* the page: first byte virtual and physical, and size */
     bool write, exec, user, global, dirty;
-    bool contig; /* EMT_ATTR_CONTIG of its object */
+    bool contig;   /* EMT_ATTR_CONTIG of its object */
+    bool accessed; /* of a peek: A of its entry */
     uint8_t cache_mode, pkey;
 };
 
@@ -419,6 +420,9 @@ struct emt_walker_ops {
        physical address of the page at va, from its code. Both NULL elsewhere. */
     unsigned (*toc_pages)(const struct emt_arch *);
     uint64_t (*toc_frame)(const struct emt_arch *, const struct emt_root *, uint64_t va, unsigned code);
+    /* Pages of 4 KiB, an aligned group around the address, whose entries are in the line that a walk reads last; 0:
+       neighbours are elsewhere. For TLBs that coalesce. */
+    uint8_t line_pages;
     bool ranges; /* calls range_put: the machine may have a range TLB (mmu.range_tlb) */
     /* What registers alone translate, before any TLB; for loads and stores. NULL: nothing. */
     void (*segment)(const struct emt_root *, struct emt_range *out);

@@ -97,6 +97,8 @@ static int watch(struct world *w) {
                                    .hit_cycles = 1,
                                    .mosaic = true};
     cfg->ntlb = 2;
+    /* One level with entries of several pages, one without. */
+    cfg->tlb[0].coalesce = 4;
     cfg->range_tlb_entries = 4;
     cfg->range_tlb_cycles = 1;
     for (unsigned i = 0; i < w->arch->walker->ncaches && i < CFG_MMU_CACHES; i++) {

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 
 #include "hw/mmu_private.h"
+#include "hw/coalesc.h"
 #include "hw/mosaic_tlb.h"
 
 /* ---- construction ---- */
@@ -75,6 +76,9 @@ static int add_tlb(struct mmu *m, unsigned i) {
     if (!err && arity > 1 && cfg->mosaic && (cfg->pages & CFG_PAGE_4K) && !t->mosaic)
         err = mosaic_tlb_init(t, arity, m->arch);
     m->wants_toc |= t->mosaic != NULL;
+    if (!err && cfg->coalesce > 1 && m->arch->walker->line_pages && !t->mosaic && !t->group_shift)
+        err = coalesc_init(t, cfg->coalesce);
+    m->coalesces |= t->group_shift != 0;
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         struct mmu_level *level = &m->level[cfg->level - 1][kind];
         if (cfg->holds & (kind == MMU_FETCH ? CFG_TLB_INSTRUCTION : CFG_TLB_DATA))
@@ -157,6 +161,7 @@ struct page {
     bool global;
     int class;
     struct mosaic_codes codes;
+    unsigned run; /* of the aligned eight around it, those that a TLB may coalesce with it; as coalesc_insert() */
 };
 
 static bool fits(const struct page *p, uint64_t va, unsigned class) {
@@ -179,6 +184,9 @@ static struct tlb_entry *insert(struct mmu *m, struct tlb *t, const struct page 
     if (t->mosaic && class == TLB_4K)
         return mosaic_tlb_insert(t, tlb_key(m->asid_key, va), &p->codes, (p->pa + (first - p->va)) | p->flags,
                                  p->global, old);
+    if (t->group_shift)
+        return coalesc_insert(t, tlb_key(m->asid_key, va), class, p->run, (p->pa + (first - p->va)) | p->flags,
+                              p->global, old);
     return tlb_insert(t, tlb_key(m->asid_key, va), class, (p->pa + (first - p->va)) | p->flags, p->global, old);
 }
 
@@ -235,7 +243,7 @@ static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
 }
 
 static inline struct tlb_entry *find(const struct mmu *m, struct tlb *t, uint64_t key) {
-    return t->mosaic ? mosaic_tlb_find(t, key, &m->root) : tlb_find(t, key);
+    return t->mosaic ? mosaic_tlb_find(t, key, &m->root) : t->group_shift ? coalesc_find(t, key) : tlb_find(t, key);
 }
 
 /* The level's entry that answers for va and allows the access; one that does not allow it is dropped. */
@@ -249,6 +257,8 @@ static struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type, ui
         if ((e->frame & needs) != needs) {
             if (l->tlb[i]->mosaic)
                 mosaic_tlb_drop(l->tlb[i], e);
+            else if (l->tlb[i]->group_shift)
+                coalesc_drop(l->tlb[i], e);
             else
                 tlb_drop(l->tlb[i], e);
             continue;
@@ -308,6 +318,23 @@ static void verify_guess(struct mmu *m, uint64_t va, unsigned type, const struct
         spot_learn(m->spot, m->pc, w);
 }
 
+/* What the walk's last line says of the pages beside: which lie at the same distance, with equal attributes? */
+static unsigned neighbours(struct mmu *m, uint64_t va, const struct emt_walk *w) {
+    unsigned run = 0;
+
+    for (unsigned i = 0; i < COALESC_MAX; i++) {
+        const uint64_t at = (va & -(COALESC_MAX * EMT_PAGE_BYTES)) + i * EMT_PAGE_BYTES;
+        struct emt_walk n = {0};
+        if (at == w->va || mmu_peek(m, at, EMT_LOAD, &n) || n.fault || n.bytes != EMT_PAGE_BYTES || !n.accessed)
+            continue;
+        run |= (unsigned)(n.pa - n.va == w->pa - w->va && n.write == w->write && n.exec == w->exec &&
+                          n.user == w->user && n.global == w->global && n.dirty == w->dirty &&
+                          n.cache_mode == w->cache_mode && n.pkey == w->pkey)
+               << i;
+    }
+    return run;
+}
+
 static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
     struct emt_walk w = {0};
     enum mmu_kind kind = mmu_kind_of(type);
@@ -321,11 +348,13 @@ static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct 
         return;
     }
     uint64_t flags = (w.write ? TLB_WRITE : 0) | (w.dirty ? TLB_DIRTY : 0) | (w.exec ? TLB_EXEC : 0);
-    struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1, {0}};
+    struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1, {0}, 0};
     if (m->toc.valid)
         page.codes = (struct mosaic_codes){m->toc.valid, m->toc.dirty, m->toc.code};
     while (page.class >= 0 && !fits(&page, va, (unsigned)page.class))
         page.class --;
+    if (m->coalesces && w.bytes == EMT_PAGE_BYTES)
+        page.run = neighbours(m, va, &w);
     out->pa = w.pa + (va - w.va);
     fill_l2(m, kind, &page, va); /* first: it may evict, and take level 1's copy along */
     fill_l1(m, kind, &page, va);
@@ -377,9 +406,11 @@ void mmu_translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_tr
     out->cycles = t->hit_cycles;
     out->pa = tlb_pa(e, va);
     struct page page = {tlb_va(e),        tlb_page_pa(e),       tlb_bytes(e), e->frame & TLB_FLAGS,
-                        tlb_is_global(e), (int)tlb_class_of(e), {0}};
+                        tlb_is_global(e), (int)tlb_class_of(e), {0},          0};
     if (t->mosaic)
         page.codes = mosaic_tlb_codes(t, e);
+    if (t->group_shift && !page.class)
+        page.run = coalesc_run(t, e);
     fill_l1(m, kind, &page, va);
 }
 

@@ -40,8 +40,9 @@ struct mmu {
     struct mmu_level level[2][MMU_KINDS];
     struct tlb *by_config[CFG_TLBS]; /* of cfg->tlb[i] */
     struct tlb_entry nowhere;        /* matches nothing: where unused hints point */
-    bool wants_toc;                  /* a TLB of mosaic pages is there */
-    bool no_hint;                    /* test: search each time */
+    bool coalesces; /* a TLB whose entries hold several pages is there, and the tables are for it */
+    bool wants_toc; /* a TLB of mosaic pages is there */
+    bool no_hint;   /* test: search each time */
 
     struct mmu_cache cache[CFG_MMU_CACHES];
     const char *cache_name[CFG_MMU_CACHES]; /* NULL: nothing is kept in this place */

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "hw/coalesc.h"
 #include "hw/mosaic_tlb.h"
 #include "hw/replacement.h"
 
@@ -73,6 +74,10 @@ void tlb_drop_range(struct tlb *t, uint16_t asid, uint64_t va, uint64_t last) {
         mosaic_tlb_drop_range(t, asid, va, last);
         return;
     }
+    if (t->group_shift) {
+        coalesc_drop_range(t, asid, va, last);
+        return;
+    }
     uint64_t asid_key = tlb_asid_key(asid), probes = 0;
     for (unsigned class = 0; class < TLB_CLASSES; class ++)
         if (t->live[class])
@@ -101,6 +106,10 @@ void tlb_drop_asid(struct tlb *t, uint16_t asid) {
         mosaic_tlb_drop_asid(t, asid);
         return;
     }
+    if (t->group_shift) {
+        coalesc_drop_asid(t, asid);
+        return;
+    }
     for (struct tlb_entry *e = t->entry, *end = e + t->sets * t->ways; e < end; e++)
         if (e->tag && !tlb_is_global(e) && tlb_asid_of(e) == asid)
             tlb_drop(t, e);
@@ -109,6 +118,10 @@ void tlb_drop_asid(struct tlb *t, uint16_t asid) {
 void tlb_drop_all(struct tlb *t, bool globals_too) {
     if (t->mosaic) {
         mosaic_tlb_drop_all(t, globals_too);
+        return;
+    }
+    if (t->group_shift) {
+        coalesc_drop_all(t, globals_too);
         return;
     }
     for (struct tlb_entry *e = t->entry, *end = e + t->sets * t->ways; e < end; e++)

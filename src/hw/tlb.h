@@ -66,7 +66,8 @@ struct tlb {
     uint32_t hit_cycles;
     enum cfg_replacement replacement;
     bool inclusive;
-    uint8_t index; /* goes into the entries' frame words */
+    uint8_t index;       /* goes into the entries' frame words */
+    uint8_t group_shift; /* log2 of the pages that an entry holds, `entry` has as many (hw/coalesc.h); 0: one */
     uint64_t random;
     uint64_t entries, used;    /* used: valid entries of all sizes */
     struct mosaic_tlb *mosaic; /* entries are mosaic pages, `entry` their slots (hw/mosaic_tlb.h); NULL */

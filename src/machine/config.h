@@ -39,6 +39,7 @@ struct cfg_tlb {
     enum cfg_replacement replacement;
     uint32_t hit_cycles; /* added to an access that hits here and in no level above */
     bool shared;         /* one for all cores (level 2 only) */
+    uint32_t coalesce;   /* pages of 4 KiB that an entry may hold: 1, 2, 4 or 8 */
     bool mosaic;         /* with an architecture of mosaic pages, an entry is one of them */
     bool inclusive;      /* evicting an entry here drops it from level 1 too (level 2 only) */
 };
@@ -119,7 +120,7 @@ struct emt_config {
     uint32_t software_tlb_cycles, software_tlb_instructions, software_tlb_ref_instructions;
 
     uint32_t range_tlb_entries, range_tlb_cycles; /* mmu.range_tlb.*; of architectures that have ranges */
-    enum cfg_predictor predictor; /* mmu.predictor */
+    enum cfg_predictor predictor;                 /* mmu.predictor */
     struct cfg_spot spot;
 
     struct {

@@ -132,6 +132,7 @@ const struct setting setting_table[] = {
     WORD("tlb.*.replacement", "lru", "", "who is evicted", TLB(replacement), replacements),
     U32("tlb.*.hit_cycles", "cycles", "0", "10000", "0", "", "added to an access that hits here and in no level above", TLB(hit_cycles)),
     BOOL("tlb.*.shared", "false", "", "one for all cores (level 2 only)", TLB(shared)),
+    U32("tlb.*.coalesce", "pages", "1", "8", "1", "", "neighbours of 4K that one entry may hold, contiguous in memory too (CoLT-SA, MICRO'12): 1, 2, 4 or 8", TLB(coalesce)),
     BOOL("tlb.*.mosaic", "true", "Mosaic, ASPLOS'23", "with an architecture of mosaic pages, an entry is one of them; false: one page", TLB(mosaic)),
     BOOL("tlb.*.inclusive", "false", "", "an eviction drops the entry from level 1 too (level 2 only)", TLB(inclusive)),
 

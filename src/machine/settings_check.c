@@ -54,6 +54,10 @@ static int check_tlb(struct setting_problem *p, const struct cfg_tlb *t) {
         return found(p, "%s is true, but only TLBs of level 2 can be %s", p->path[0],
                      t->shared ? "shared" : "inclusive");
     }
+    if (t->coalesce & (t->coalesce - 1)) {
+        blame(p, 0, "tlb", t->name, "coalesce");
+        return found(p, "%s is %u; an entry holds 1, 2, 4 or 8 pages", p->path[0], t->coalesce);
+    }
     return check_ways(p, "tlb", t->name, t->entries, t->ways);
 }
 

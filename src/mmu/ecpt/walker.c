@@ -232,6 +232,7 @@ static void fill_page(struct emt_walk *out, const struct walk *w) {
     out->global = ECPT_GET(w->word, G);
     out->dirty = ECPT_GET(w->word, D);
     out->contig = ECPT_GET(w->word, CONTIG);
+    out->accessed = ECPT_GET(w->word, A);
     out->cache_mode = (uint8_t)ecpt_cache_mode(w->word);
     out->pkey = (uint8_t)ECPT_GET(w->word, PK);
 }
@@ -274,4 +275,4 @@ static int walk(const struct emt_arch *arch, const struct emt_root *root, const 
     }
 }
 
-const struct emt_walker_ops ecpt_walker = {.walk = walk, .caches = caches, .ncaches = 2};
+const struct emt_walker_ops ecpt_walker = {.walk = walk, .caches = caches, .ncaches = 2, .line_pages = 8};

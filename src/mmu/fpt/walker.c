@@ -15,5 +15,5 @@ static int walk(const struct emt_arch *arch, const struct emt_root *root, const 
 
 extern const struct emt_walker_ops fpt4_walker, fpt5_walker;
 
-const struct emt_walker_ops fpt4_walker = {.walk = walk, .caches = caches, .ncaches = 3};
-const struct emt_walker_ops fpt5_walker = {.walk = walk, .caches = caches, .ncaches = 4};
+const struct emt_walker_ops fpt4_walker = {.walk = walk, .caches = caches, .ncaches = 3, .line_pages = 8};
+const struct emt_walker_ops fpt5_walker = {.walk = walk, .caches = caches, .ncaches = 4, .line_pages = 8};

@@ -93,4 +93,4 @@ static int walk(const struct emt_arch *arch, const struct emt_root *root, const 
 
 extern const struct emt_walker_ops hashed_walker;
 
-const struct emt_walker_ops hashed_walker = {.walk = walk};
+const struct emt_walker_ops hashed_walker = {.walk = walk, .line_pages = 8};

@@ -16,5 +16,5 @@ static int walk(const struct emt_arch *arch, const struct emt_root *root, const 
 
 extern const struct emt_walker_ops radix4_walker, radix5_walker;
 
-const struct emt_walker_ops radix4_walker = {.walk = walk, .caches = caches, .ncaches = 3};
-const struct emt_walker_ops radix5_walker = {.walk = walk, .caches = caches, .ncaches = 4};
+const struct emt_walker_ops radix4_walker = {.walk = walk, .caches = caches, .ncaches = 3, .line_pages = 8};
+const struct emt_walker_ops radix5_walker = {.walk = walk, .caches = caches, .ncaches = 4, .line_pages = 8};

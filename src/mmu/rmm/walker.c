@@ -105,4 +105,5 @@ static int walk(const struct emt_arch *arch, const struct emt_root *root, const 
 
 extern const struct emt_walker_ops rmm_walker;
 
-const struct emt_walker_ops rmm_walker = {.walk = walk, .caches = caches, .ncaches = 3, .ranges = true};
+const struct emt_walker_ops rmm_walker = {
+    .walk = walk, .caches = caches, .ncaches = 3, .line_pages = 8, .ranges = true};

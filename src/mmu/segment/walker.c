@@ -33,4 +33,5 @@ static void segment(const struct emt_root *root, struct emt_range *out) {
 
 extern const struct emt_walker_ops segment_walker;
 
-const struct emt_walker_ops segment_walker = {.walk = walk, .caches = caches, .ncaches = 3, .segment = segment};
+const struct emt_walker_ops segment_walker = {
+    .walk = walk, .caches = caches, .ncaches = 3, .line_pages = 8, .segment = segment};

@@ -69,6 +69,7 @@ static inline void x86_fill_page(struct emt_walk *out, const struct emt_access *
     out->global = RADIX_GET(entry, G);
     out->dirty = RADIX_GET(entry, D);
     out->contig = RADIX_GET(entry, CONTIG);
+    out->accessed = RADIX_GET(entry, A);
     out->cache_mode = (uint8_t)radix_cache_mode(entry, level);
     out->pkey = (uint8_t)RADIX_GET(entry, PK);
 }
