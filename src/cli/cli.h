@@ -20,7 +20,9 @@ enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
 
 struct cli_options {
     const char *machine;
-    const char *mmu; /* one name, or with `compare` several, separated by commas */
+    const char *mmu; /* one name, or with `compare` several, separated by commas; --guest is another word for it */
+    const char *guest; /* what --guest said */
+    const char *host;  /* likewise: the architecture of the host of a virtual machine */
     const char *set[CLI_MAX_SETS];
     unsigned nset;
     const char *vary[CLI_MAX_VARY];

@@ -19,7 +19,10 @@ static void help_common(FILE *out) {
             "  --trace FILE              a trace: ChampSim (raw, .xz, .gz), Valgrind lackey, or emt record's\n\n"
             "MACHINE:\n"
             "  --machine M               a machine's name (emt list machines) or a YAML file; default: default\n"
-            "  --set path=value          change one setting (emt list settings); may be repeated\n\n"
+            "  --set path=value          change one setting (emt list settings); may be repeated\n"
+            "  --guest A --host B        a virtual machine: guest with architecture A, host with B, nested tables\n"
+            "                            (--set virt.mode=shadow: shadow tables); guest.PATH and host.PATH set one "
+            "side\n\n"
             "  --limit N                 stop after N loads and stores (20M, 1.5G); a live program goes on alone\n"
             "  --skip N                  statistics start after N loads and stores\n"
             "  --json FILE               write the results as JSON too (- is standard output)\n"
@@ -70,6 +73,9 @@ static void vary_policies(struct cli_options *opt) {
         opt->vary[opt->nvary++] = "os.placement=default,eager,ranger,ca";
 }
 
+/* The architecture, the host's, and what varies. */
+#define RUN_AXES (2 + CLI_MAX_VARY)
+
 /* One choice on an axis of the comparison: an architecture, or a value of a setting that varies. */
 struct axis {
     char *text;       /* copy that the pointers below point into */
@@ -114,16 +120,18 @@ static int choose_mmu(struct emt_config *cfg, const char *name) {
 /* The description of machine number `index` of the product of all axes, and what to call it. */
 static int describe(const struct cli_options *opt, const struct axis *axes, unsigned naxes, unsigned index,
                     struct emt_config *cfg, char label[64]) {
-    char why[1024], varied[CLI_MAX_VARY][256], rest[64];
-    const char *assignment[CLI_MAX_SETS + CLI_MAX_VARY];
+    char why[1024], varied[RUN_AXES][256], rest[64];
+    const char *assignment[1 + CLI_MAX_SETS + RUN_AXES];
     const char *mmu = NULL;
     unsigned n = 0;
 
     settings_defaults(cfg);
     if (settings_load(cfg, opt->machine ? opt->machine : "default", why, sizeof(why)))
         return cli_error(-EINVAL, "%s", why);
-    for (; n < opt->nset; n++)
-        assignment[n] = opt->set[n];
+    if (opt->host)
+        assignment[n++] = "virt.mode=nested"; /* unless the user says what kind */
+    for (unsigned i = 0; i < opt->nset; i++)
+        assignment[n++] = opt->set[i];
     label[0] = '\0';
     for (unsigned i = naxes; i-- > 0; index /= axes[i].values) {
         const char *value = axes[i].value[index % axes[i].values];
@@ -147,21 +155,34 @@ struct run {
     struct cli_options opt;
     struct session session;
     char label[CLI_MAX_MACHINES][64];
-    struct axis axes[1 + CLI_MAX_VARY];
+    struct axis axes[RUN_AXES];
     unsigned naxes;
 };
 
-/* The axes of the comparison: --mmu first, then each --vary. */
+static int add_host_axis(struct run *r) {
+    char *path = strdup("host.mmu.name");
+
+    if (path && !axis_init(&r->axes[r->naxes++], path, r->opt.host))
+        return 0;
+    free(path);
+    r->axes[r->naxes - 1].path = NULL;
+    return cli_error(-EINVAL, "--host %s: a list of 1 to %d architectures is wanted", r->opt.host,
+                     CLI_MAX_MACHINES);
+}
+
+/* The axes of the comparison: --mmu first, then --host and each --vary. */
 static int make_axes(struct run *r, bool several) {
     /* Without --mmu a single machine has the one that its description names. */
     const char *mmu = r->opt.mmu ? r->opt.mmu : "";
 
     if (several && !mmu[0] && !r->contiguity)
         return cli_error(-EINVAL, "compare: no --mmu A,B,...; see emt list mmus");
-    if (!several && (strchr(mmu, ',') || r->opt.nvary))
+    if (!several && (strchr(mmu, ',') || (r->opt.host && strchr(r->opt.host, ',')) || r->opt.nvary))
         return cli_error(-EINVAL, "run: one machine only; several are compared by emt compare");
     if (axis_init(&r->axes[r->naxes++], "mmu", mmu))
         return cli_error(-EINVAL, "--mmu %s: a list of 1 to %d architectures is wanted", mmu, CLI_MAX_MACHINES);
+    if (r->opt.host && add_host_axis(r))
+        return -EINVAL;
     for (unsigned i = 0; i < r->opt.nvary; i++) {
         char *path = strdup(r->opt.vary[i]);
         char *equals = path ? strchr(path, '=') : NULL;

@@ -25,6 +25,8 @@ int cli_error(int status, const char *format, ...) {
 enum {
     OPT_MACHINE = 256,
     OPT_MMU,
+    OPT_GUEST,
+    OPT_HOST,
     OPT_SET,
     OPT_VARY,
     OPT_JSON,
@@ -41,6 +43,8 @@ enum {
 static const struct option options[] = {
     {"machine", required_argument, NULL, OPT_MACHINE},
     {"mmu", required_argument, NULL, OPT_MMU},
+    {"guest", required_argument, NULL, OPT_GUEST},
+    {"host", required_argument, NULL, OPT_HOST},
     {"set", required_argument, NULL, OPT_SET},
     {"vary", required_argument, NULL, OPT_VARY},
     {"json", required_argument, NULL, OPT_JSON},
@@ -121,6 +125,14 @@ static int take(struct cli_options *opt, int option, const char *value) {
         return 0;
     case OPT_MMU:
         opt->mmu = value;
+        return 0;
+    case OPT_GUEST:
+        if (opt->mmu)
+            return cli_error(-EINVAL, "--guest %s: the guest's architecture was given already", value);
+        opt->mmu = opt->guest = value;
+        return 0;
+    case OPT_HOST:
+        opt->host = value;
         return 0;
     case OPT_SET:
         return add(opt->set, &opt->nset, CLI_MAX_SETS, "set", value);
@@ -239,6 +251,10 @@ int cli_parse(struct cli_options *opt, int argc, char **argv, const char *comman
         if (take(opt, option, optarg))
             return CLI_USAGE + 1;
     }
+    if (opt->guest && !opt->host)
+        return cli_error(CLI_USAGE, "%s: --guest %s needs the host's architecture too, as in --host radix4",
+                         command, opt->guest) +
+               1;
     if (optind < argc) {
         if (strcmp(argv[optind - 1], "--") != 0)
             return cli_error(CLI_USAGE, "%s: what is '%s'? A program goes behind --, as in: emt %s -- %s", command,

@@ -69,6 +69,7 @@ uint64_t emt_table_alloc(struct emt_tdb *tdb, unsigned order) {
         return EMT_NO_PA;
     }
     clear(host, pa, bytes);
+    emt_host_touch(host, pa, bytes, true);
     tdb->table_bytes += bytes;
     host->table_bytes += bytes;
     if (host->table_bytes > host->table_bytes_peak)

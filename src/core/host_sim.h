@@ -36,6 +36,8 @@ struct emt_host {
 
     /* Hardware; set by the machine, each may be NULL. table_access returns the cycles it stalled. */
     uint64_t (*table_access)(void *hw, uint64_t pa, bool write);
+    /* Memory that the OS itself clears, copies or has read in. NULL: it is simply there. */
+    void (*touch)(void *hw, uint64_t pa, uint64_t bytes, bool write);
     void (*flush)(void *hw, const struct emt_flush *);
     void (*load_root)(void *hw, unsigned cpu, uint16_t asid, const struct emt_root *);
     void (*update_root)(void *hw, unsigned cpu, const struct emt_root *); /* NULL: load_root is called */
@@ -86,6 +88,11 @@ static inline void emt_host_read_line(const struct emt_host *host, uint64_t pa, 
 static inline void emt_host_charge(struct emt_host *host, uint64_t pa, bool write) {
     if (host->table_access)
         host->stall_cycles += host->table_access(host->hw, pa, write);
+}
+
+static inline void emt_host_touch(struct emt_host *host, uint64_t pa, uint64_t bytes, bool write) {
+    if (host->touch)
+        host->touch(host->hw, pa, bytes, write);
 }
 
 static inline uint64_t emt_table_read(struct emt_host *host, uint64_t pa) {

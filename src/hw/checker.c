@@ -30,6 +30,7 @@ struct memo {
 };
 
 struct checker {
+    struct checker_truth truth; /* look NULL: the MMU's tables */
     uint64_t checked, wrong;
     char first[sizeof(((struct result_checker *)0)->first)], last[256];
     uint64_t epoch;
@@ -48,6 +49,11 @@ int checker_new(struct checker **out) {
 
 void checker_free(struct checker *c) {
     free(c);
+}
+
+void checker_set_truth(struct checker *c, const struct checker_truth *truth) {
+    c->truth = *truth;
+    c->epoch++;
 }
 
 void checker_forget(struct checker *c) {
@@ -110,11 +116,17 @@ static bool agrees(const struct memo *m, const struct answer *a, uint64_t va) {
            (w->exec || !(a->flags & TLB_EXEC)) && (w->dirty || !(a->flags & TLB_DIRTY));
 }
 
+static uint64_t writes(const struct checker *c, const struct mmu *mmu) {
+    return c->truth.look ? c->truth.writes(c->truth.ctx) : mmu->host->table_writes;
+}
+
 static void look(struct checker *c, struct memo *m, struct mmu *mmu, uint64_t key, uint64_t va) {
     m->key = key;
-    m->writes = mmu->host->table_writes;
+    m->writes = writes(c, mmu);
     m->epoch = c->epoch;
-    m->mapped = mmu_peek(mmu, va, EMT_LOAD, &m->walk) == 0 && !m->walk.fault;
+    int err =
+        c->truth.look ? c->truth.look(c->truth.ctx, mmu, va, &m->walk) : mmu_peek(mmu, va, EMT_LOAD, &m->walk);
+    m->mapped = err == 0 && !m->walk.fault;
 }
 
 static void describe(struct checker *c, const struct memo *m, const struct answer *a, uint16_t asid, uint64_t va,
@@ -146,7 +158,7 @@ bool checker_check(struct checker *c, struct mmu *mmu, uint16_t asid, uint64_t v
     uint64_t key = tlb_key(tlb_asid_key(asid), va);
     struct memo *m = &c->memo[(va >> 12) % MEMO_SLOTS];
     c->checked++;
-    if (m->key == key && m->writes == mmu->host->table_writes && m->epoch == c->epoch && agrees(m, &a, va))
+    if (m->key == key && m->writes == writes(c, mmu) && m->epoch == c->epoch && agrees(m, &a, va))
         return true;
     look(c, m, mmu, key, va);
     if (agrees(m, &a, va))

@@ -26,6 +26,18 @@ int checker_new(struct checker **out);
 void checker_free(struct checker *);
 
 /*
+ * Where the truth is, when it is not what the MMU's own tables say at that moment: two dimensions, of which the MMU
+ * sees a copy (shadow tables) or whose tables change apart from each other. look: as mmu_peek(). writes: changes
+ * with each write to a table of either.
+ */
+struct checker_truth {
+    int (*look)(void *ctx, struct mmu *, uint64_t va, struct emt_walk *out);
+    uint64_t (*writes)(void *ctx);
+    void *ctx;
+};
+void checker_set_truth(struct checker *, const struct checker_truth *);
+
+/*
  * After mmu_translate() (or the inline path) answered an access at va of address space `asid`, which is the MMU's
  * current one. Returns true when all is well; false: a finding, counted, the first one kept in words.
  *

@@ -335,7 +335,8 @@ static unsigned neighbours(struct mmu *m, uint64_t va, const struct emt_walk *w)
     return run;
 }
 
-static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
+                              struct page *found) {
     struct emt_walk w = {0};
     enum mmu_kind kind = mmu_kind_of(type);
     out->cycles = mmu_walk(m, va, type, &w);
@@ -347,7 +348,8 @@ static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct 
         no_fill(m, kind);
         return;
     }
-    uint64_t flags = (w.write ? TLB_WRITE : 0) | (w.dirty ? TLB_DIRTY : 0) | (w.exec ? TLB_EXEC : 0);
+    uint64_t flags = (w.write ? TLB_WRITE : 0) | (w.dirty ? TLB_DIRTY : 0) | (w.exec ? TLB_EXEC : 0) |
+                     (w.contig ? TLB_CONTIG : 0);
     struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1, {0}, 0};
     if (m->toc.valid)
         page.codes = (struct mosaic_codes){m->toc.valid, m->toc.dirty, m->toc.code};
@@ -356,12 +358,14 @@ static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct 
     if (m->coalesces && w.bytes == EMT_PAGE_BYTES)
         page.run = neighbours(m, va, &w);
     out->pa = w.pa + (va - w.va);
+    *found = page;
     fill_l2(m, kind, &page, va); /* first: it may evict, and take level 1's copy along */
     fill_l1(m, kind, &page, va);
 }
 
 /* Both were asked at once, and level 2 had nothing. A page of 4 KiB around the address goes into level 1. */
-static bool translate_by_range(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+static bool translate_by_range(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
+                               struct page *found) {
     const struct emt_range *r = range_tlb_find(m->range_tlb, m->asid, va);
     const struct mmu_level *second = &m->level[1][mmu_kind_of(type)];
     uint64_t flags;
@@ -379,39 +383,52 @@ static bool translate_by_range(struct mmu *m, uint64_t va, unsigned type, struct
     const struct page page = {
         va & -EMT_PAGE_BYTES, out->pa & -EMT_PAGE_BYTES, EMT_PAGE_BYTES, flags, r->global, TLB_4K};
     fill_l1(m, mmu_kind_of(type), &page, va);
+    *found = (struct page){r->va, r->pa, r->last - r->va + 1, flags};
     return true;
 }
 
-void mmu_translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+static struct page page_of(const struct tlb_entry *e) {
+    return (struct page){tlb_va(e),        tlb_page_pa(e),       tlb_bytes(e), e->frame & TLB_FLAGS,
+                         tlb_is_global(e), (int)tlb_class_of(e), {0},          0};
+}
+
+/* *found: the page that answered, unless it faults. */
+static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
+                           struct page *found) {
     enum mmu_kind kind = mmu_kind_of(type);
     struct tlb *t;
     *out = (struct mmu_translation){0};
-    if (m->arch->walker->segment && mmu_segment_hit(m, va, type, &out->pa))
+    if (m->arch->walker->segment && !m->second && mmu_segment_hit(m, va, type, &out->pa)) {
+        const struct emt_range *r = &m->segment.range;
+        uint64_t flags;
+        mmu_range_allows(r, type, &flags);
+        *found = (struct page){r->va, r->pa, r->last - r->va + 1, flags};
         return;
+    }
     struct tlb_entry *e = lookup(m, 1, type, va, &t);
     if (e) {
         tlb_touch(t, e);
         set_hint(m, kind, va, e);
         out->pa = tlb_pa(e, va);
+        *found = page_of(e);
         return;
     }
     e = lookup_l2(m, type, va, &t);
     if (!e) {
-        if (!m->range_tlb || !translate_by_range(m, va, type, out))
-            translate_by_walk(m, va, type, out);
+        if (!m->range_tlb || !translate_by_range(m, va, type, out, found))
+            translate_by_walk(m, va, type, out, found);
         return;
     }
     tlb_touch(t, e);
     m->stats.tlb_cycles += t->hit_cycles;
     out->cycles = t->hit_cycles;
     out->pa = tlb_pa(e, va);
-    struct page page = {tlb_va(e),        tlb_page_pa(e),       tlb_bytes(e), e->frame & TLB_FLAGS,
-                        tlb_is_global(e), (int)tlb_class_of(e), {0},          0};
+    *found = page_of(e);
     if (t->mosaic)
-        page.codes = mosaic_tlb_codes(t, e);
-    if (t->group_shift && !page.class)
-        page.run = coalesc_run(t, e);
-    fill_l1(m, kind, &page, va);
+        found->codes = mosaic_tlb_codes(t, e);
+    if (t->group_shift && !found->class)
+        found->run = coalesc_run(t, e);
+    fill_l1(m, kind, found, va);
 }
 
 void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
@@ -421,6 +438,26 @@ void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_transla
         return;
     }
     mmu_translate_slow(m, va, type, out);
+}
+
+void mmu_translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {
+    struct page page;
+    translate_slow(m, va, type, out, &page);
+}
+
+void mmu_translate_page(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
+                        struct emt_walk *w) {
+    struct page page = {0};
+    translate_slow(m, va, type, out, &page);
+    *w = (struct emt_walk){.fault = out->fault != 0,
+                           .va = page.va,
+                           .pa = page.pa,
+                           .bytes = page.bytes,
+                           .write = page.flags & TLB_WRITE,
+                           .dirty = page.flags & TLB_DIRTY,
+                           .exec = page.flags & TLB_EXEC,
+                           .accessed = true,
+                           .contig = page.flags & TLB_CONTIG};
 }
 
 struct tlb_entry *mmu_l1_entry(struct mmu *m, uint64_t va, unsigned type) {

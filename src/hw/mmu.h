@@ -27,6 +27,8 @@ struct mmu_stats {
     uint64_t range_hits, range_misses, range_fills; /* of the range TLB, asked after misses in level 2 */
     uint64_t handler_instructions, handler_writes;  /* of a software-managed TLB's miss handler */
     uint64_t invalidations, flushes;
+    uint64_t violations; /* walks that ended since a second dimension has no translation, or forbids the access */
+    uint64_t splintered; /* pages of which a TLB got a piece only, as the second dimension's page is smaller */
     struct hw_histogram walk_latency;
 };
 
@@ -38,7 +40,8 @@ struct mmu_translation {
     uint32_t flush_cycles; /* of the pipeline, after a wrong guess; nothing hides them */
     bool walked;
 };
-#define MMU_FAULT 0x80000000u
+#define MMU_FAULT     0x80000000u
+#define MMU_VIOLATION 0x40000000u /* with MMU_FAULT: in the second dimension, see mmu_violation() */
 
 struct mmu; /* hw/mmu_private.h for the inline hit path */
 
@@ -61,8 +64,30 @@ unsigned mmu_flush(struct mmu *, uint16_t asid, const struct emt_flush *);
 /* The whole translation of one access. `type`: enum emt_access_type. The access lies in one page. */
 void mmu_translate(struct mmu *, uint64_t va, unsigned type, struct mmu_translation *out);
 
+/*
+ * Two dimensions. What this MMU's tables call physical is an address that `second` translates: each read of a walk,
+ * and its result. TLB entries hold the result of both. Set once, before the first access; the second MMU stays the
+ * caller's, who loads its root and flushes it.
+ */
+void mmu_set_second(struct mmu *, struct mmu *second);
+/* After a fault with MMU_VIOLATION: the address that `second` could not translate, and for which access. */
+struct mmu_violation {
+    uint64_t pa;
+    unsigned type;
+};
+struct mmu_violation mmu_violation(const struct mmu *);
+/* A page `w` of the first dimension, around va, that the second translates by `h`: *w becomes what is common to
+ * both. */
+void mmu_compose(struct emt_walk *w, uint64_t va, const struct emt_walk *h);
+
 /* What the tables say, with no time, A/D or caches touched: for the checker and `emt explain`. */
 int mmu_peek(struct mmu *, uint64_t va, unsigned type, struct emt_walk *out);
+/* The same of any tables. */
+int mmu_peek_tables(const struct emt_arch *arch, const struct emt_host *host, const struct emt_root *root,
+                    uint64_t va, unsigned type, struct emt_walk *out);
+/* An ordinary Linux program's access: user mode, and the control bits that Linux sets; no protection keys in use.
+ */
+struct emt_access mmu_access_of(uint64_t va, unsigned type);
 
 /* Hits, misses and evictions of cfg->tlb[i], added to *sum; a shared one is counted with core 0. */
 struct mmu_tlb_counts {

@@ -51,6 +51,11 @@ struct mmu {
     bool has_caches;                  /* one of them has entries */
     uint32_t lookup_cycles;           /* of those that are looked up at once, before the first read */
     struct emt_port port;             /* how this machine walks */
+    struct mmu *second;               /* NULL: addresses in the tables are those of memory */
+    struct mmu_violation violation;   /* the last one in `second` */
+    bool violated;                    /* in this walk */
+    uint32_t violation_cycles;        /* of the read that it ended in */
+    struct emt_walk second_page;      /* where this walk's last read was; bytes 0: nowhere yet */
 
     struct emt_toc toc;          /* where walks put what they learn of neighbours, if a TLB wants it */
     struct range_tlb *range_tlb; /* NULL: there is none */
@@ -141,6 +146,14 @@ bool mmu_segment_hit(struct mmu *m, uint64_t va, unsigned type, uint64_t *pa);
 void mmu_walk_init(struct mmu *m);
 /* One walk over the tables; fills *w and adds time and references to the statistics. Returns cycles. */
 uint32_t mmu_walk(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w);
+
+/* mmu_second.c: an address of the tables becomes one of memory. false: a violation, which ends the walk. */
+bool mmu_second_address(struct mmu *m, uint64_t *pa, unsigned type, uint32_t *cycles);
+/* mmu_second.c: the page that a walk found becomes one of memory, or a violation. */
+void mmu_second_page(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w, uint32_t *cycles);
+/* mmu.c: as mmu_translate(), past the inline path; also tells the page, or the piece of one that a TLB holds. */
+void mmu_translate_page(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
+                        struct emt_walk *page);
 
 /* The first-level entry that answers for va now, or NULL. Not a use. */
 struct tlb_entry *mmu_l1_entry(struct mmu *m, uint64_t va, unsigned type);

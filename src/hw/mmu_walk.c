@@ -12,6 +12,9 @@
  * With mmu_caches.kind=pwc a read of an upper entry costs mmu_caches.hit_cycles for the lookup of its level, and
  * only a miss goes on to memory. Reads that a cache answered are no references.
  *
+ * With a second dimension (mmu_set_second()) each read and update first waits for the translation of its address,
+ * and so does the address that the walk found.
+ *
  * With mmu.software_tlb there is no walker: what it would read, the handler of a trap reads, one after the other,
  * as the operating system's data.
  *
@@ -30,30 +33,36 @@ struct port {
     uint64_t last_pa, last_word; /* pwc: the entry that was read last */
 };
 
-static bool in_memory(const struct mmu *m, uint64_t pa, unsigned words) {
+static bool in_memory(const struct emt_host *host, uint64_t pa, unsigned words) {
     uint64_t bytes = 8ull * words;
-    return words >= 1 && words <= 8 && !(pa & 7) && pa < m->host->phys_bytes && bytes <= m->host->phys_bytes - pa;
+    return words >= 1 && words <= 8 && !(pa & 7) && pa < host->phys_bytes && bytes <= host->phys_bytes - pa;
 }
 
-static int read_words(struct mmu *m, struct emt_fetch *f) {
-    if (!in_memory(m, f->pa, f->words))
+static int read_words(const struct emt_host *host, struct emt_fetch *f) {
+    if (!in_memory(host, f->pa, f->words))
         return -EFAULT;
-    emt_host_read_line(m->host, f->pa, f->words, f->data);
+    emt_host_read_line(host, f->pa, f->words, f->data);
     return 0;
 }
 
 /* One reference: made, counted, and what it took. */
 static inline __attribute__((always_inline)) int refer(struct mmu *m, struct emt_fetch *f, enum cache_user user,
                                                        uint32_t *cycles) {
-    int err = read_words(m, f);
+    uint64_t pa = f->pa;
+    uint32_t before = 0;
+    int err = read_words(m->host, f);
     if (err)
         return err;
+    if (__builtin_expect(m->second != NULL, 0) && !mmu_second_address(m, &pa, EMT_LOAD, &before)) {
+        m->violation_cycles = before;
+        return -EAGAIN;
+    }
     struct cache_answer a = {m->cfg->flat_ref_cycles, CACHE_MEMORY};
     if (m->data_caches)
-        a = cache_access(m->data_caches, f->pa, false, user);
+        a = cache_access(m->data_caches, pa, false, user);
     m->stats.walk_refs++;
     m->stats.walk_refs_served[a.served]++;
-    *cycles = a.cycles;
+    *cycles = before + a.cycles;
     return 0;
 }
 
@@ -80,10 +89,14 @@ static int port_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
 
 static bool port_update(struct emt_port *ops, uint64_t pa, uint64_t expected, uint64_t desired) {
     struct port *p = (struct port *)ops;
-    if (!in_memory(p->mmu, pa, 1))
+    uint64_t at = pa;
+    if (!in_memory(p->mmu->host, pa, 1))
+        return false;
+    /* After a violation the walker reads the entry again, and that read ends the walk. */
+    if (p->mmu->second && !mmu_second_address(p->mmu, &at, EMT_STORE, &p->cycles))
         return false;
     if (p->mmu->data_caches)
-        p->cycles += cache_access(p->mmu->data_caches, pa, true, CACHE_WALK).cycles;
+        p->cycles += cache_access(p->mmu->data_caches, at, true, CACHE_WALK).cycles;
     return exchange(p->mmu, pa, expected, desired);
 }
 
@@ -227,7 +240,7 @@ static int handler_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) 
 static bool handler_update(struct emt_port *ops, uint64_t pa, uint64_t expected, uint64_t desired) {
     struct port *p = (struct port *)ops;
     struct mmu *m = p->mmu;
-    if (!in_memory(m, pa, 1))
+    if (!in_memory(m->host, pa, 1))
         return false;
     if (m->data_caches)
         p->cycles += stall(m, cache_access(m->data_caches, pa, true, CACHE_OS).cycles);
@@ -271,15 +284,20 @@ void mmu_walk_init(struct mmu *m) {
         m->port.range_put = port_range_put;
 }
 
+/* Who only looks: at these tables, of this memory. */
+struct peek_port {
+    struct emt_port ops;
+    const struct emt_host *host;
+};
+
 static int peek_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
     int err = 0;
     for (unsigned i = 0; i < n && !err; i++)
-        err = read_words(((struct port *)ops)->mmu, &f[i]);
+        err = read_words(((struct peek_port *)ops)->host, &f[i]);
     return err;
 }
 
-/* An ordinary Linux program: user mode, and the control bits that Linux sets; no protection keys in use. */
-static struct emt_access access_of(uint64_t va, unsigned type) {
+struct emt_access mmu_access_of(uint64_t va, unsigned type) {
     return (struct emt_access){
         .va = va,
         .type = (uint8_t)type,
@@ -291,27 +309,54 @@ static struct emt_access access_of(uint64_t va, unsigned type) {
     };
 }
 
+/* Tables that lead outside of memory: an address that this processor reserves. Or the second dimension is at fault.
+ */
+static void failed_walk(const struct mmu *m, unsigned type, struct emt_walk *w) {
+    *w = (struct emt_walk){.fault = true, .code = EMT_PF_PRESENT | EMT_PF_RSVD | EMT_PF_USER};
+    w->code |= type == EMT_STORE ? EMT_PF_WRITE : type == EMT_FETCH ? EMT_PF_FETCH : 0;
+    if (m->violated)
+        w->code = MMU_VIOLATION;
+}
+
 uint32_t mmu_walk(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w) {
-    struct emt_access access = access_of(va, type);
+    struct emt_access access = mmu_access_of(va, type);
     struct port p = {.ops = m->port, .mmu = m, .cycles = m->lookup_cycles};
     m->toc.valid = 0;
+    m->violated = false;
+    m->violation_cycles = 0;
+    m->second_page.bytes = 0;
     if (m->arch->walker->walk(m->arch, &m->root, &access, &p.ops, w) < 0) {
-        /* Tables that lead outside of memory: an address that this processor reserves. */
-        *w = (struct emt_walk){.fault = true, .code = EMT_PF_PRESENT | EMT_PF_RSVD | EMT_PF_USER};
-        w->code |= type == EMT_STORE ? EMT_PF_WRITE : type == EMT_FETCH ? EMT_PF_FETCH : 0;
+        failed_walk(m, type, w);
+        p.cycles += m->violation_cycles;
+    } else if (m->second && !w->fault) {
+        mmu_second_page(m, va, type, w, &p.cycles);
     }
     if (__builtin_expect(m->cfg->software_tlb, 0))
         handler_end(&p);
     m->stats.walks++;
-    m->stats.walk_faults += w->fault;
+    m->stats.walk_faults += w->fault && !m->violated;
     m->stats.walk_cycles += p.cycles;
     hw_histogram_add(&m->stats.walk_latency, p.cycles);
     return p.cycles;
 }
 
-int mmu_peek(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *out) {
-    struct emt_access access = access_of(va, type);
-    struct port p = {.ops = {.fetch = peek_fetch}, .mmu = m};
+int mmu_peek_tables(const struct emt_arch *arch, const struct emt_host *host, const struct emt_root *root,
+                    uint64_t va, unsigned type, struct emt_walk *out) {
+    struct emt_access access = mmu_access_of(va, type);
+    struct peek_port p = {.ops = {.fetch = peek_fetch}, .host = host};
     access.peek = true;
-    return m->arch->walker->walk(m->arch, &m->root, &access, &p.ops, out);
+    return arch->walker->walk(arch, root, &access, &p.ops, out);
+}
+
+int mmu_peek(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *out) {
+    struct emt_walk h;
+    int err = mmu_peek_tables(m->arch, m->host, &m->root, va, type, out);
+    if (err || out->fault || !m->second)
+        return err;
+    err = mmu_peek(m->second, out->pa + (va - out->va), type, &h);
+    if (!err && h.fault)
+        *out = (struct emt_walk){.fault = true, .code = MMU_VIOLATION, .va = va};
+    else if (!err)
+        mmu_compose(out, va, &h);
+    return err;
 }

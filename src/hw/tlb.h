@@ -41,7 +41,8 @@ enum tlb_class { TLB_4K, TLB_2M, TLB_1G, TLB_CLASSES };
 #define TLB_WRITE       0x100ull
 #define TLB_DIRTY       0x200ull
 #define TLB_EXEC        0x400ull
-#define TLB_FLAGS       (TLB_WRITE | TLB_DIRTY | TLB_EXEC)
+#define TLB_CONTIG      0x800ull /* emt_walk.contig: a nested TLB's user wants it */
+#define TLB_FLAGS       (TLB_WRITE | TLB_DIRTY | TLB_EXEC | TLB_CONTIG)
 static_assert(CFG_TLBS <= TLB_INDEX + 1, "a TLB's index fits");
 
 struct tlb_entry {

@@ -20,6 +20,13 @@ enum cfg_replacement { CFG_LRU, CFG_PLRU, CFG_RANDOM };
 /* mmu_caches.kind; the rules of each are in hw/mmu_caches.c */
 enum cfg_mmu_cache_kind { CFG_PSC, CFG_PWC, CFG_UTC, CFG_NO_MMU_CACHES };
 
+/* virt.mode */
+enum cfg_virt_mode { CFG_NATIVE, CFG_NESTED, CFG_SHADOW };
+
+/* The two sides of a virtual machine; CFG_SIDE_TEXT: room for the settings of one that are its own. */
+enum cfg_side { CFG_GUEST, CFG_HOST, CFG_SIDES };
+#define CFG_SIDE_TEXT 1024
+
 /* Page sizes a TLB holds, as a mask. */
 #define CFG_PAGE_4K 1u
 #define CFG_PAGE_2M 2u
@@ -204,6 +211,17 @@ struct emt_config {
         uint32_t limit_process; /* os.limit.process: this process and its children */
         double cpi;             /* os.cpi: cycles per OS instruction, table stalls not included */
     } os;
+
+    struct {
+        enum cfg_virt_mode mode;                                             /* virt.mode */
+        uint32_t exit_cycles;                                                /* virt.exit_cycles */
+        uint32_t fill_instructions, sync_instructions, emulate_instructions; /* virt.shadow.NAME */
+        uint32_t nested_tlb_entries, nested_tlb_ways, nested_tlb_cycles;     /* virt.nested_tlb.NAME */
+        uint64_t balloon_bytes, balloon_every_instructions;                  /* virt.balloon.NAME */
+    } virt;
+    /* guest.PATH, host.PATH: lines "path=value", ordered by path, on top of what holds for both sides; see
+       settings_side() */
+    char side[CFG_SIDES][CFG_SIDE_TEXT];
 
     bool check_translations; /* check.translations */
     uint64_t seed;           /* random replacement */

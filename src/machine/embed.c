@@ -123,13 +123,21 @@ int emt_exit(struct emt *emt, uint32_t process) {
     return event(emt, process, EV_EXIT, NULL);
 }
 
-static double os_cycles(const struct machine *m) {
-    const struct os_stats *s = os_stats_of(m->os);
+static double cycles_of(const struct os_stats *s, double cpi) {
     double sum = 0;
 
     for (unsigned op = 0; op < OS_OPS; op++)
-        sum += (double)s->op[op].instructions * m->cfg.os.cpi + (double)s->op[op].stall_cycles +
-               (double)s->op[op].extra_cycles;
+        sum +=
+            (double)s->op[op].instructions * cpi + (double)s->op[op].stall_cycles + (double)s->op[op].extra_cycles;
+    return sum;
+}
+
+/* With those of a hypervisor and its host, if there are any. */
+static double os_cycles(const struct machine *m) {
+    double sum = cycles_of(os_stats_of(m->os), m->cfg.os.cpi);
+
+    if (m->virt)
+        sum += virt_cycles(m->virt) + cycles_of(os_stats_of(virt_os(m->virt)), virt_config(m->virt)->os.cpi);
     return sum;
 }
 
@@ -186,6 +194,8 @@ int emt_retire(struct emt *emt, uint32_t thread, uint64_t instructions) {
 
     m->core[thread % m->cfg.core.count].instructions += instructions;
     os_tick(m->os, machine_instructions(m));
+    if (m->virt)
+        virt_tick(m->virt, m->os, machine_instructions(m));
     return 0;
 }
 

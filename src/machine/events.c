@@ -8,7 +8,7 @@
 
 static void note(struct machine *m, struct os_process *p, uint64_t va, uint64_t bytes, const char *what) {
     if (m->checker)
-        checker_note(m->checker, os_process_tdb(p)->asid, va, bytes, what, m->accesses);
+        checker_note(m->checker, machine_asid(m, p), va, bytes, what, m->accesses);
 }
 
 /* No core runs p any more: it is about to lose its address space. */

@@ -12,8 +12,9 @@
 #include <sys/mman.h>
 
 #define PAGE_MASK (EMT_PAGE_BYTES - 1)
-/* A fault that the OS resolves is followed by success; more than these in a row for one access are a bug. */
-#define MAX_FAULTS 8
+/* A fault that the OS resolves is followed by success; more than these in a row for one access are a bug. In two
+   dimensions each read of a walk may be the first to its page. */
+#define MAX_FAULTS 32
 
 static void trouble(struct machine *m, const char *what, uint64_t va) {
     if (!m->trouble[0])
@@ -33,12 +34,25 @@ static bool map_unknown(struct machine *m, struct core *c, uint64_t va) {
     return true;
 }
 
-/* The OS's answer to a fault. Not 0: the access does not happen. */
-static int resolve(struct machine *m, struct core *c, uint64_t va, unsigned type, uint32_t code) {
-    int err = os_fault(c->running, m->current, va, type, code);
+/* A virtual machine's fault: the hypervisor's (0, or an error), or the guest's own (1). */
+static int leave_guest(struct machine *m, uint64_t va, unsigned type, uint32_t fault) {
+    int err = virt_fault(m->virt, va, type, fault);
 
+    if (virt_trouble(m->virt))
+        trouble(m, virt_trouble(m->virt), va);
+    return err;
+}
+
+/* The answer to a fault. Not 0: the access does not happen. */
+static int resolve(struct machine *m, struct core *c, uint64_t va, unsigned type, uint32_t fault) {
+    int err = m->virt ? leave_guest(m, va, type, fault) : 1;
+
+    if (err <= 0)
+        return err;
+    m->slow.faults++;
+    err = os_fault(c->running, m->current, va, type, fault & ~MMU_FAULT);
     if (m->checker && !err)
-        checker_note(m->checker, os_process_tdb(c->running)->asid, va & ~PAGE_MASK, EMT_PAGE_BYTES, "page fault",
+        checker_note(m->checker, machine_asid(m, c->running), va & ~PAGE_MASK, EMT_PAGE_BYTES, "page fault",
                      m->accesses);
     if (err == -EFAULT && m->map_unknown && map_unknown(m, c, va))
         return 0;
@@ -71,8 +85,7 @@ int machine_slow(struct machine *m, struct core *c, uint64_t va, unsigned type, 
             *pa = t.pa;
             return 0;
         }
-        m->slow.faults++;
-        int err = resolve(m, c, va, type, t.fault & ~MMU_FAULT);
+        int err = resolve(m, c, va, type, t.fault);
         if (err)
             return err;
     }
@@ -246,6 +259,13 @@ int machine_dispatch(struct machine *m, uint32_t process, uint32_t thread) {
     return err;
 }
 
+/* What happens below a guest meanwhile; and whether the host had memory for what the guest's OS did. */
+static void host_tick(struct machine *m) {
+    virt_tick(m->virt, m->os, machine_instructions(m));
+    if (virt_trouble(m->virt))
+        trouble(m, virt_trouble(m->virt), 0);
+}
+
 int machine_feed(struct machine *m, const struct ev_block *b) {
     if (m->done || b->words == 0)
         return 0;
@@ -263,6 +283,8 @@ int machine_feed(struct machine *m, const struct ev_block *b) {
     if (c->caches)
         cache_drain(c->caches);
     os_tick(m->os, machine_instructions(m));
+    if (m->virt)
+        host_tick(m);
     if (__builtin_expect(m->accesses >= m->next_sample, 0))
         machine_take_sample(m);
     __atomic_store_n(&m->shown, m->accesses, __ATOMIC_RELAXED);

@@ -8,6 +8,7 @@
 #include "hw/core_timing.h"
 #include "hw/mmu_private.h"
 #include "machine/machine.h"
+#include "virt/virt.h"
 
 struct core {
     struct mmu *mmu;
@@ -36,7 +37,10 @@ struct machine_picture {
 };
 
 struct machine {
-    struct emt_config cfg;
+    struct emt_config cfg;  /* of the OS that programs see: of a virtual machine, the guest's side */
+    struct emt_config told; /* as it was described */
+    struct virt *virt;      /* NULL: native */
+    uint16_t asid_offset;   /* from the OS's ASIDs to those that hardware uses */
     const struct emt_arch *arch;
     struct emt_host host;
     struct emt_tsvc svc;
@@ -70,6 +74,11 @@ struct machine {
     uint64_t next_sample, sample_every; /* accesses; next_sample ~0: none */
 };
 
+/* The process as hardware and checker call it. */
+static inline uint16_t machine_asid(const struct machine *m, struct os_process *p) {
+    return (uint16_t)(os_process_tdb(p)->asid + m->asid_offset);
+}
+
 /* feed.c: a translation that the hint did not answer, faults included; m->slow says what it took. Not 0: the access
    ends in a signal (-EFAULT, -EFBIG) or the machine is out of memory (-ENOMEM). */
 int machine_slow(struct machine *m, struct core *c, uint64_t va, unsigned type, uint64_t *pa);
@@ -81,6 +90,16 @@ int machine_event(struct machine *m, struct os_process *p, enum ev_event event, 
 /* feed.c: let this process run on this thread's core; a process not seen before is new. -ENOMEM. */
 int machine_dispatch(struct machine *m, uint32_t process, uint32_t thread);
 /* machine.c */
+uint64_t machine_now(void *machine);
+/* One access of the OS to a table, at an address of memory. */
+uint64_t machine_table_cycles(struct machine *m, uint64_t pa, bool write);
+/* A flush by the OS: `local`, single invalidations on the current core (0: all at once), and interrupts of others.
+ */
+void machine_charge_flush(struct machine *m, const struct emt_flush *f, unsigned local);
+/* machine_virt.c: m->cfg from m->told; the host, once m->host is there; who answers the guest's OS. */
+int machine_virt_sides(struct machine *m, char *why, size_t why_bytes);
+int machine_virt_new(struct machine *m, char *why, size_t why_bytes);
+void machine_virt_connect(struct machine *m);
 /* Retired by all cores since the very start: the clock of os_tick(). */
 uint64_t machine_instructions(const struct machine *m);
 void machine_begin_counting(struct machine *m);

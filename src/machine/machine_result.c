@@ -76,21 +76,24 @@ static void tlb_results(const struct machine *m, struct emt_result *r) {
     }
 }
 
-static void mmu_cache_results(const struct machine *m, struct emt_result *r) {
+/* Returns how many there are. */
+static uint32_t mmu_cache_results(const struct mmu *mmu, const struct mmu_stats *sum,
+                                  struct result_mmu_cache list[CFG_MMU_CACHES]) {
     const char *name;
-    uint32_t entries;
+    uint32_t entries, n = 0;
 
-    for (unsigned i = 0; mmu_cache_info(m->core[0].mmu, i, &name, &entries); i++) {
-        struct result_mmu_cache *out = &r->mmu_cache[r->nmmu_cache];
+    for (unsigned i = 0; mmu_cache_info(mmu, i, &name, &entries); i++) {
+        struct result_mmu_cache *out = &list[n];
 
         if (!name)
             continue;
-        r->nmmu_cache++;
+        n++;
         snprintf(out->name, sizeof(out->name), "%s", name);
         out->entries = entries;
-        out->hits = r->mmu.mmu_cache_hits[i];
-        out->misses = r->mmu.mmu_cache_misses[i];
+        out->hits = sum->mmu_cache_hits[i];
+        out->misses = sum->mmu_cache_misses[i];
     }
+    return n;
 }
 
 static void cache_results(const struct machine *m, struct emt_result *r) {
@@ -111,10 +114,63 @@ static void cache_results(const struct machine *m, struct emt_result *r) {
     }
 }
 
+static double os_cycles(const struct os_stats *s, double cpi, uint64_t *instructions) {
+    uint64_t rest = 0;
+
+    *instructions = 0;
+    for (unsigned op = 0; op < OS_OPS; op++) {
+        *instructions += s->op[op].instructions;
+        rest += s->op[op].stall_cycles + s->op[op].extra_cycles;
+    }
+    return (double)*instructions * cpi + (double)rest;
+}
+
+/* The host's dimension of walks: references of a walk are those of both. */
+static void nested_results(const struct machine *m, struct emt_result *r) {
+    struct result_virt *out = &r->virt;
+    struct mmu_tlb_counts tlb = {0};
+
+    for (unsigned i = 0; i < m->cfg.core.count; i++) {
+        const struct mmu *second = virt_second(m->virt, i);
+
+        add_mmu_stats(&out->second, mmu_stats_of(second));
+        if (m->cfg.virt.nested_tlb_entries)
+            mmu_tlb_counts(second, 0, &tlb);
+    }
+    out->nested_tlb = (struct result_tlb){.name = "nested",
+                                          .level = 2,
+                                          .entries = m->cfg.virt.nested_tlb_entries,
+                                          .ways = m->cfg.virt.nested_tlb_ways,
+                                          .hits = tlb.hits,
+                                          .misses = tlb.misses,
+                                          .evictions = tlb.evictions};
+    out->nmmu_cache = mmu_cache_results(virt_second(m->virt, 0), &out->second, out->mmu_cache);
+    out->guest_refs = r->mmu.walk_refs;
+    r->mmu.walk_refs += out->second.walk_refs;
+    for (unsigned i = 0; i < 4; i++)
+        r->mmu.walk_refs_served[i] += out->second.walk_refs_served[i];
+}
+
+static void virt_results(struct machine *m, struct emt_result *r) {
+    struct result_virt *out = &r->virt;
+
+    out->mode = m->told.virt.mode;
+    out->guest = m->cfg;
+    out->host = *virt_config(m->virt);
+    out->stats = *virt_stats_of(m->virt);
+    out->os = *os_stats_of(virt_os(m->virt));
+    out->table_bytes = virt_memory(m->virt)->table_bytes;
+    out->table_bytes_peak = virt_memory(m->virt)->table_bytes_peak;
+    out->fragmentation = os_fragmentation(virt_os(m->virt), 9);
+    os_contiguity(virt_process(m->virt), &out->contiguity);
+    if (out->mode == CFG_NESTED)
+        nested_results(m, r);
+    out->cycles_exits = virt_cycles(m->virt);
+    out->cycles_host_os = os_cycles(&out->os, out->host.os.cpi, &out->os_instructions);
+}
+
 /* L1 hits of data accesses that the inline path answered are not counted there: they are what is left over. */
 static void cycles(const struct machine *m, struct emt_result *r) {
-    uint64_t stall = 0, extra = 0;
-
     for (unsigned i = 0; i < m->cfg.core.count; i++) {
         struct core_timing_result t;
 
@@ -122,13 +178,9 @@ static void cycles(const struct machine *m, struct emt_result *r) {
         r->cycles_data += t.data;
         r->cycles_translation += t.translation;
     }
-    for (unsigned op = 0; op < OS_OPS; op++) {
-        r->os_instructions += r->os.op[op].instructions;
-        stall += r->os.op[op].stall_cycles;
-        extra += r->os.op[op].extra_cycles;
-    }
     r->cycles_user = (double)r->instructions * m->cfg.core.base_cpi;
-    r->cycles_os = (double)r->os_instructions * m->cfg.os.cpi + (double)stall + (double)extra;
+    r->virt.cycles_guest_os = os_cycles(&r->os, m->cfg.os.cpi, &r->os_instructions);
+    r->cycles_os = r->virt.cycles_guest_os + r->virt.cycles_exits + r->virt.cycles_host_os;
     r->cycles_total = r->cycles_user + r->cycles_data + r->cycles_translation + r->cycles_os;
     r->ipc = r->cycles_total > 0 ? (double)r->instructions / r->cycles_total : 0;
 }
@@ -157,7 +209,7 @@ static void picture(struct machine *m, struct emt_result *r) {
 
 void machine_result(struct machine *m, struct emt_result *r) {
     memset(r, 0, sizeof(*r));
-    r->cfg = m->cfg;
+    r->cfg = m->told;
     r->instructions = machine_instructions(m) - m->instructions_before;
     r->loads = m->accesses - m->accesses_before - m->stores;
     r->stores = m->stores;
@@ -171,7 +223,9 @@ void machine_result(struct machine *m, struct emt_result *r) {
     for (unsigned i = 0; i < m->cfg.core.count; i++)
         r->segment_hits += mmu_segment_hits(m->core[i].mmu);
     tlb_results(m, r);
-    mmu_cache_results(m, r);
+    r->nmmu_cache = mmu_cache_results(m->core[0].mmu, &r->mmu, r->mmu_cache);
+    if (m->virt)
+        virt_results(m, r);
     r->ndriver = emt_tsvc_stats(&m->svc, r->driver);
     cache_results(m, r);
     r->os = *os_stats_of(m->os);

@@ -9,7 +9,7 @@
 _Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4 &&
                    sizeof(enum cfg_mmu_cache_kind) == 4 && sizeof(enum cfg_predictor) == 4 &&
                    sizeof(enum cfg_placement) == 4 && sizeof(enum cfg_reclaim) == 4 && sizeof(enum cfg_device) == 4 &&
-                   sizeof(enum cfg_readahead) == 4,
+                   sizeof(enum cfg_readahead) == 4 && sizeof(enum cfg_virt_mode) == 4,
                "enums are stored as 32 bits");
 
 static const struct setting_word replacements[] = {
@@ -19,6 +19,8 @@ static const struct setting_word holds[] = {{"data", CFG_TLB_DATA}, {"instructio
 static const struct setting_word mmu_cache_kinds[] = {
     {"psc", CFG_PSC}, {"pwc", CFG_PWC}, {"utc", CFG_UTC}, {"none", CFG_NO_MMU_CACHES}, {0}};
 static const struct setting_word predictors[] = {{"none", CFG_NO_PREDICTOR}, {"spot", CFG_SPOT}, {0}};
+static const struct setting_word virt_modes[] = {
+    {"none", CFG_NATIVE}, {"nested", CFG_NESTED}, {"shadow", CFG_SHADOW}, {0}};
 static const struct setting_word thps[] = {
     {"never", CFG_THP_NEVER}, {"madvise", CFG_THP_MADVISE}, {"always", CFG_THP_ALWAYS}, {0}};
 
@@ -43,6 +45,7 @@ static const struct setting_word readaheads[] = {
 #define ASSUMED          "assumed"
 #define LINUX            "Linux 6.1"
 #define DMT              "DMT, ASPLOS'24"
+#define NESTED           "nested radix of nested ECPT, ASPLOS'22"
 #define EMT              "EMT's artifact, OSDI'25"
 #define SPOT             "SpOT, ISCA'20, as Virtuoso quotes it"
 
@@ -192,6 +195,17 @@ const struct setting setting_table[] = {
     U32("os.limit.process", "", "1", "4294967295", "1", "", "the process with the limit; 1 is the first", AT(os.limit_process)),
     NUMBER("os.cpi", "cycles per instruction", "0.01", "100", "1", ASSUMED, "of OS instructions, without stalls for tables", AT(os.cpi)),
     U32("os.cost.*", "instructions", "0", "1000000000", "", "", "one OS routine, table accesses not included", AT(os.cost)),
+
+    WORD("virt.mode", "none", "", "a hypervisor below the OS: none, nested (two-dimensional walks) or shadow (shadow tables)", AT(virt.mode), virt_modes),
+    U32("virt.exit_cycles", "cycles", "0", "10000000", "3760", "hypercall in KVM, 1.88 us at 2 GHz: DMT, ASPLOS'24", "a VM exit, its handling and the entry; what host and shadow tables take comes on top", AT(virt.exit_cycles)),
+    U32("virt.nested_tlb.entries", "entries", "0", "1048576", "24", NESTED, "TLB of guest-physical addresses; 0: absent", AT(virt.nested_tlb_entries)),
+    U32("virt.nested_tlb.ways", "ways", "0", "1048576", "0", NESTED, "associativity; 0: full", AT(virt.nested_tlb_ways)),
+    U32("virt.nested_tlb.hit_cycles", "cycles", "0", "10000", "4", NESTED, "a hit in it", AT(virt.nested_tlb_cycles)),
+    U32("virt.shadow.fill_instructions", "instructions", "0", "1000000", "500", ASSUMED ": as a fault and page_add of the OS", "the hypervisor makes one shadow entry", AT(virt.fill_instructions)),
+    U32("virt.shadow.sync_instructions", "instructions", "0", "1000000", "30", ASSUMED ": as os.cost.scan_page", "it compares one shadow entry with the guest's", AT(virt.sync_instructions)),
+    U32("virt.shadow.emulate_instructions", "instructions", "0", "1000000", "1000", ASSUMED ": decode, check, write", "it emulates a write to a protected table", AT(virt.emulate_instructions)),
+    BYTES("virt.balloon.bytes", "0", "64T", "0", "", "memory that the guest gives back and gets again each time; 0: none", AT(virt.balloon_bytes)),
+    U64("virt.balloon.every_instructions", "instructions", "1", MAX_U64, "10000000", ASSUMED, "pause between two times", AT(virt.balloon_every_instructions)),
 
     BOOL("check.translations", "false", "", "compare what TLBs return with what the tables say", AT(check_translations)),
     U64("seed", "", "0", MAX_U64, "1", "", "seed of random replacement", AT(seed)),

@@ -28,6 +28,11 @@ int settings_load_memory(struct emt_config *cfg, const char *text, size_t bytes,
 /* Everything that needs more than one field: geometry, sizes, at least one TLB. */
 int settings_check(const struct emt_config *cfg, char *why, size_t why_bytes);
 
+/* A machine as one side of its virtual machine has it: settings without prefix hold for both, guest.PATH and
+   host.PATH for one. 0, or negative with a line in why. */
+int settings_side(const struct emt_config *cfg, enum cfg_side side, struct emt_config *out, char *why,
+                  size_t why_bytes);
+
 /* For people and scripts. */
 void settings_list(FILE *out);
 /* Writes the settings of cfg as a YAML file that settings_load() reads back to an equal cfg. */

@@ -226,6 +226,54 @@ static int check_predictor(struct setting_problem *p, const struct emt_config *c
     return check_ways(p, "mmu", "spot", s->entries, s->ways);
 }
 
+/* What a finding is about, and the words that say it, belong to one side. */
+static int on_side(struct setting_problem *p, enum cfg_side side) {
+    char text[sizeof p->text];
+
+    for (unsigned i = 0; i < 3; i++) {
+        char path[SETTING_PATH];
+
+        if (!*p->path[i])
+            continue;
+        snprintf(path, sizeof path, "%s.%.80s", setting_side_name[side], p->path[i]);
+        memcpy(p->path[i], path, sizeof path);
+    }
+    snprintf(text, sizeof text, "%s: %.380s", setting_side_name[side], p->text);
+    memcpy(p->text, text, sizeof text);
+    return -EINVAL;
+}
+
+static int check_sides(struct setting_problem *p, const struct emt_config *cfg) {
+    struct emt_config one;
+
+    for (enum cfg_side side = 0; side < CFG_SIDES; side++) {
+        char why[sizeof p->text];
+
+        if (settings_side(cfg, side, &one, why, sizeof why)) {
+            snprintf(p->path[0], SETTING_PATH, "%s", setting_side_name[side]);
+            return found(p, "%.380s", why);
+        }
+        if (check_mmu_caches(p, &one) || check_memory(p, &one))
+            return on_side(p, side);
+    }
+    return 0;
+}
+
+/* A virtual machine: two sides, and a nested TLB between them. */
+static int check_virt(struct setting_problem *p, const struct emt_config *cfg) {
+    int err = cfg->virt.mode == CFG_NATIVE ? 0 : check_sides(p, cfg);
+
+    if (err)
+        return err;
+    if (cfg->virt.mode == CFG_NESTED && cfg->software_tlb) {
+        blame(p, 0, "mmu.software_tlb", "", "");
+        blame(p, 1, "virt.mode", "", "");
+        return found(p, "mmu.software_tlb is true, but virt.mode is nested: there is no walker to walk twice; "
+                        "virt.mode=shadow needs none");
+    }
+    return check_ways(p, "virt", "nested_tlb", cfg->virt.nested_tlb_entries, cfg->virt.nested_tlb_ways);
+}
+
 int setting_check(const struct emt_config *cfg, struct setting_problem *p) {
     int err;
 
@@ -239,6 +287,8 @@ int setting_check(const struct emt_config *cfg, struct setting_problem *p) {
         err = check_caches(p, cfg);
     if (!err)
         err = check_memory(p, cfg);
+    if (!err)
+        err = check_virt(p, cfg);
     if (!err && cfg->os.stack_bytes % 4096) {
         blame(p, 0, "os.stack_bytes", "", "");
         err = found(p, "os.stack_bytes is %llu; a stack is a whole number of 4K pages",

@@ -39,6 +39,19 @@ static unsigned map_rows(const struct emt_config *cfg, const struct setting_map 
     return end - 1;
 }
 
+static void each_of_side(const struct emt_config *cfg, enum cfg_side side, each_fn *each, void *ctx) {
+    char path[SETTING_PATH + 8], value[CFG_SIDE_TEXT];
+
+    for (const char *at = cfg->side[side]; *at;) {
+        size_t n = strcspn(at, "\n"), equals = strcspn(at, "=");
+
+        snprintf(path, sizeof path, "%s.%.*s", setting_side_name[side], (int)equals, at);
+        snprintf(value, sizeof value, "%.*s", (int)(n - equals - 1), at + equals + 1);
+        each(ctx, path, value);
+        at += n + (at[n] == '\n');
+    }
+}
+
 void settings_each(const struct emt_config *cfg, each_fn *each, void *ctx) {
     char path[SETTING_PATH];
 
@@ -56,6 +69,8 @@ void settings_each(const struct emt_config *cfg, each_fn *each, void *ctx) {
             }
         }
     }
+    for (enum cfg_side side = 0; side < CFG_SIDES; side++)
+        each_of_side(cfg, side, each, ctx);
 }
 
 void settings_list(FILE *out) {
@@ -71,6 +86,9 @@ void settings_list(FILE *out) {
             fprintf(out, " (%s)", s->source);
         fputc('\n', out);
     }
+    fprintf(out, "\nguest.PATH, host.PATH\n    mmu.name, mmu.basic_only, mmu_caches.*, memory.* and os.* of one "
+                 "side of a virtual "
+                 "machine alone;\n    without prefix they hold for both\n");
     fprintf(out, "\nThe routines of os.cost.*, with default and source:\n");
     for (unsigned i = 0; i < os_cost_count; i++)
         fprintf(out, "os.cost.%s\n    %u instructions (%s)\n", os_cost_table[i].name, os_cost_table[i].instructions,

@@ -242,6 +242,8 @@ void setting_children(const struct emt_config *cfg, const char *group, struct se
         if (*rest != '*')
             add_name(names, rest, strcspn(rest, "."));
     }
+    for (enum cfg_side side = 0; !*group && side < CFG_SIDES; side++)
+        add_name(names, setting_side_name[side], strlen(setting_side_name[side]));
     for (unsigned i = 0; !strcmp(group, COSTS) && i < os_cost_count; i++)
         add_name(names, os_cost_table[i].name, strlen(os_cost_table[i].name));
     for (uint32_t i = 0; map && !strcmp(group, map->path) && i < setting_map_count(cfg, map); i++)

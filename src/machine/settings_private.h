@@ -98,6 +98,14 @@ const char *setting_quote(const char *text, size_t length, char out[SETTING_VALU
 int setting_lines_add(char *list, size_t bytes, const char *line);
 void setting_lines_remove(char *list, const char *line);
 
+/* guest.PATH and host.PATH (settings_sides.c). The side, and PATH in *rest; CFG_SIDES: the path names none. */
+extern const char *const setting_side_name[CFG_SIDES];
+enum cfg_side setting_side_of(const char *path, const char **rest);
+int setting_side_set(struct emt_config *cfg, enum cfg_side side, const char *rest, const char *value, char *why,
+                     size_t bytes);
+/* One assignment without its "--set": path, value. */
+int setting_assign(struct emt_config *cfg, const char *path, const char *value, char *why, size_t bytes);
+
 /* A finding of the checks: the paths it is about, the most guilty first, and the line without its place. */
 struct setting_problem {
     char path[3][SETTING_PATH];

@@ -36,12 +36,16 @@ static int remove_entry(struct emt_config *cfg, const char *path, const char *va
     return setting_map_remove(cfg, map, named ? name : NULL);
 }
 
-static int assign(struct emt_config *cfg, const char *path, const char *value, char *why, size_t bytes) {
+int setting_assign(struct emt_config *cfg, const char *path, const char *value, char *why, size_t bytes) {
+    const char *rest;
+    enum cfg_side side = setting_side_of(path, &rest);
     const struct setting *row;
     struct setting_names names;
-    void *field = setting_field(cfg, path, &row);
     size_t n;
 
+    if (side < CFG_SIDES)
+        return setting_side_set(cfg, side, rest, value, why, bytes);
+    void *field = setting_field(cfg, path, &row);
     if (field) {
         int err = setting_parse(row, path, value, field, why, bytes);
         if (!err)
@@ -76,7 +80,7 @@ int settings_set(struct emt_config *cfg, const char *assignment, char *why, size
         snprintf(text, sizeof text,
                  "expected PATH=VALUE, such as core.count=4; `emt list settings` shows all paths");
     else
-        err = assign(cfg, path, value, text, sizeof text);
+        err = setting_assign(cfg, path, value, text, sizeof text);
     if (err)
         in_assignment(assignment, text, why, why_bytes);
     return err;

@@ -171,8 +171,8 @@ static int parse_words(const struct setting *s, const char *text, uint32_t *valu
 static int parse_name(const char *text, char *field) {
     size_t n = strlen(text);
 
-    if (!n || n >= CFG_NAME || *text == '-' || *text == '_' ||
-        text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")])
+    if (!n || n >= CFG_NAME || *text == '-' || *text == '_' || *text == ':' ||
+        text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:-")])
         return -EINVAL;
     memset(field, 0, CFG_NAME);
     memcpy(field, text, n);
@@ -214,7 +214,7 @@ void setting_expected(const struct setting *s, char *out, size_t bytes) {
         expected_words(s, " and ", out, bytes);
         return;
     case SETTING_NAME:
-        snprintf(out, bytes, "a name of at most %d letters, digits, - and _", CFG_NAME - 1);
+        snprintf(out, bytes, "a name of at most %d letters, digits, :, - and _", CFG_NAME - 1);
     }
 }
 

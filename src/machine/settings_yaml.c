@@ -302,8 +302,39 @@ static int unknown_key(struct reader *r, const char *group, const char *path, co
     return FAIL(r, key, "%s", why);
 }
 
+/* guest: and host: hold settings as the root does; what they say is text (settings_sides.c). */
+static int read_side(struct reader *r, enum cfg_side side, const char *path, const yaml_node_t *key,
+                     const yaml_node_t *node) {
+    char below[SETTING_PATH], why[640];
+    const char *rest;
+    int err = 0;
+
+    if (node->type == YAML_SEQUENCE_NODE)
+        return FAIL(r, node, "%s is a list; no setting of a side is", path);
+    if (node->type == YAML_SCALAR_NODE) {
+        setting_side_of(path, &rest);
+        if (setting_side_set(r->ld->cfg, side, rest, text_of(node), why, sizeof why))
+            return FAIL(r, key, "%s", why);
+        return remember(r, path, node);
+    }
+    for (yaml_node_pair_t *p = node->data.mapping.pairs.start; !err && p < node->data.mapping.pairs.top; p++) {
+        yaml_node_t *k, *value;
+        err = visit(r, p->key, &k);
+        if (!err)
+            err = visit(r, p->value, &value);
+        if (err)
+            return err;
+        if (k->type != YAML_SCALAR_NODE || strchr(text_of(k), '.') ||
+            (size_t)snprintf(below, sizeof below, "%s.%s", path, text_of(k)) >= sizeof below)
+            return FAIL(r, k, "%s: this is no key; a key is one name, without dots", path);
+        err = read_side(r, side, below, k, value);
+    }
+    return err;
+}
+
 static int read_pair(struct reader *r, const char *group, const yaml_node_t *key, const yaml_node_t *node) {
     char path[SETTING_PATH], shown[SETTING_VALUE];
+    const char *rest;
     int err;
 
     if ((size_t)snprintf(path, sizeof path, "%s%s%s", group, *group ? "." : "", text_of(key)) >= sizeof path ||
@@ -312,6 +343,8 @@ static int read_pair(struct reader *r, const char *group, const yaml_node_t *key
                     setting_quote(text_of(key), strlen(text_of(key)), shown));
     if (is_file_key(group, text_of(key)))
         return 0;
+    if (!*group && setting_side_of(path, &rest) < CFG_SIDES)
+        return read_side(r, setting_side_of(path, &rest), path, key, node);
     if (!setting_is_group(path)) {
         /* Only below a map may `*` stand for any name. */
         if (!setting_find(path))

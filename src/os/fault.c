@@ -57,6 +57,12 @@ static bool allowed(const struct vma *v, unsigned type) {
 
 /* ---- the page cache ---- */
 
+static void fill_from_storage(struct os *os, uint64_t pfn, struct os_file *f, uint64_t page) {
+    emt_host_touch(os->host, pfn << EMT_PAGE_SHIFT, PAGE, true);
+    if (os->content)
+        content_set(os, pfn, PAGE, disk_content(os, f, page));
+}
+
 /* Bring one page into the cache; what the file's index says of it now is `known`. No device has been asked yet. */
 static uint64_t cache_fill(struct os_process *p, const struct vma *v, uint64_t va, uint64_t known) {
     struct os *os = p->os;
@@ -76,8 +82,8 @@ static uint64_t cache_fill(struct os_process *p, const struct vma *v, uint64_t v
         reclaim_filled(os, pfn, f, known);
     if (!f->id || known == FILE_HOLE)
         page_clear(os, pfn, PAGE);
-    else if (os->content)
-        content_set(os, pfn, PAGE, disk_content(os, f, page));
+    else
+        fill_from_storage(os, pfn, f, page);
     return pfn;
 }
 

@@ -30,6 +30,7 @@ const char *const os_op_name[OS_OPS] = {
     [OS_SWITCH] = "switch",
     [OS_KSWAPD] = "kswapd",
     [OS_RECLAIM] = "reclaim",
+    [OS_BALLOON] = "balloon",
     [OS_TLB_REFILL] = "tlb_refill",
 };
 

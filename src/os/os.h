@@ -40,6 +40,7 @@ enum os_op {
     OS_SWITCH,
     OS_KSWAPD,     /* reclaim in the background */
     OS_RECLAIM,    /* by a fault or a call that found no memory */
+    OS_BALLOON,
     OS_TLB_REFILL, /* of a software-managed TLB; counted by the MMU, its cycles are translation */
     OS_OPS
 };
@@ -153,6 +154,12 @@ int os_fault(struct os_process *, unsigned core, uint64_t va, unsigned type, uin
 int os_switch(struct os_process *, unsigned core);
 /* Background work (khugepaged) that is due when `instructions` have retired in all. */
 void os_tick(struct os *, uint64_t instructions);
+/*
+ * A balloon: up to `frames` free frames are taken from the OS, which no longer uses them, and their numbers put
+ * into `pfn` in ascending order; returns how many. deflate gives them back.
+ */
+uint64_t os_balloon_inflate(struct os *, uint64_t *pfn, uint64_t frames);
+void os_balloon_deflate(struct os *, const uint64_t *pfn, uint64_t frames);
 /*
  * Cycles that hardware spent for the OS, on the account of `op`; OS_OPS: of the operation now running. With
  * OS_SHOOTDOWN it counts one shootdown and the initiator's instructions too. The OS itself charges

@@ -134,12 +134,15 @@ void page_free(struct os *os, uint64_t pfn) {
 void page_clear(struct os *os, uint64_t pfn, uint64_t bytes) {
     account_cost(os, OS_COST_CLEAR_KIB, bytes >> 10);
     os->stats.pages_zeroed_bytes += bytes;
+    emt_host_touch(os->host, pfn << EMT_PAGE_SHIFT, bytes, true);
     content_set(os, pfn, bytes, 0);
 }
 
 void page_copy(struct os *os, uint64_t dst, uint64_t src, uint64_t bytes) {
     account_cost(os, OS_COST_COPY_KIB, bytes >> 10);
     os->stats.pages_copied_bytes += bytes;
+    emt_host_touch(os->host, src << EMT_PAGE_SHIFT, bytes, false);
+    emt_host_touch(os->host, dst << EMT_PAGE_SHIFT, bytes, true);
     content_copy(os, dst, src, bytes);
 }
 

@@ -102,11 +102,11 @@ static json_t *tlb(const struct emt_result *r) {
     return levels;
 }
 
-static json_t *mmu_caches(const struct emt_result *r) {
+static json_t *mmu_caches(const struct result_mmu_cache *list, uint32_t n) {
     json_t *all = json_array();
 
-    for (uint32_t i = 0; i < r->nmmu_cache; i++) {
-        const struct result_mmu_cache *c = &r->mmu_cache[i];
+    for (uint32_t i = 0; i < n; i++) {
+        const struct result_mmu_cache *c = &list[i];
 
         if (json_array_append_new(all, json_pack("{s:o,s:I,s:I,s:I}", "name", text(c->name), "entries",
                                                  whole(c->entries), "hits", whole(c->hits), "misses",
@@ -168,20 +168,28 @@ static json_t *caches(const struct emt_result *r) {
 
 /* ---- operating system ---- */
 
-static json_t *by_operation(const struct emt_result *r) {
+/* The description of the OS that programs see. */
+static const struct emt_config *side(const struct emt_result *r) {
+    return r->virt.mode == CFG_NATIVE ? &r->cfg : &r->virt.guest;
+}
+
+static json_t *operation(const struct os_op_stats *s, double instructions, double cpi, double more) {
+    double cycles = instructions * cpi + (double)s->stall_cycles + (double)s->extra_cycles + more;
+
+    return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "calls", whole(s->calls), "instructions",
+                     whole(s->instructions), "table_reads", whole(s->table_reads), "table_writes",
+                     whole(s->table_writes), "stall_cycles", whole(s->stall_cycles), "extra_cycles",
+                     whole(s->extra_cycles), "cycles", real(cycles));
+}
+
+static json_t *by_operation(const struct os_stats *os, double cpi) {
     json_t *all = json_object();
 
     for (unsigned i = 0; i < OS_OPS; i++) {
-        const struct os_op_stats *s = &r->os.op[i];
+        const struct os_op_stats *s = &os->op[i];
         double instructions = i == OS_TLB_REFILL ? 0 : (double)s->instructions; /* their time is translation */
-        double cycles = instructions * r->cfg.os.cpi + (double)s->stall_cycles + (double)s->extra_cycles;
 
-        if (json_object_set_new(all, os_op_name[i],
-                                json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "calls", whole(s->calls), "instructions",
-                                          whole(s->instructions), "table_reads", whole(s->table_reads),
-                                          "table_writes", whole(s->table_writes), "stall_cycles",
-                                          whole(s->stall_cycles), "extra_cycles", whole(s->extra_cycles), "cycles",
-                                          real(cycles))) != 0)
+        if (json_object_set_new(all, os_op_name[i], operation(s, instructions, cpi, 0)) != 0)
             return json_decref(all), NULL;
     }
     return all;
@@ -271,12 +279,12 @@ static json_t *os(const struct emt_result *r) {
     return json_pack("{s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "faults", faults(s),
                      "instructions", whole(r->os_instructions), "cycles", real(r->cycles_os), "table_bytes",
                      whole(r->table_bytes), "table_bytes_peak", whole(r->table_bytes_peak), "by_operation",
-                     by_operation(r), "zeroed_bytes", whole(s->pages_zeroed_bytes), "copied_bytes",
-                     whole(s->pages_copied_bytes), "huge_splits", whole(s->huge_splits), "huge_collapses",
-                     whole(s->huge_collapses), "huge_fallbacks", whole(s->huge_fallbacks), "out_of_memory",
-                     whole(s->out_of_memory), "segv", whole(s->segv), "cost_figures", whole(os_cost_count),
-                     "cost_estimates", (json_int_t)cost_estimates(&r->cfg), "placement", placement(&s->place),
-                     "reclaim", reclaim(&s->reclaim));
+                     by_operation(&r->os, side(r)->os.cpi), "zeroed_bytes", whole(s->pages_zeroed_bytes),
+                     "copied_bytes", whole(s->pages_copied_bytes), "huge_splits", whole(s->huge_splits),
+                     "huge_collapses", whole(s->huge_collapses), "huge_fallbacks", whole(s->huge_fallbacks),
+                     "out_of_memory", whole(s->out_of_memory), "segv", whole(s->segv), "cost_figures",
+                     whole(os_cost_count), "cost_estimates", (json_int_t)cost_estimates(&r->cfg), "placement",
+                     placement(&s->place), "reclaim", reclaim(&s->reclaim));
 }
 
 /* ---- memory ---- */
@@ -376,11 +384,82 @@ static json_t *memory(const struct emt_result *r) {
         bad |= json_array_append_new(blocks, json_integer(whole(r->free_blocks[i])));
     if (bad)
         return json_decref(blocks), NULL;
-    return json_pack("{s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:o,s:o}", "bytes", whole(r->cfg.memory.bytes),
+    return json_pack("{s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:o,s:o}", "bytes", whole(side(r)->memory.bytes),
                      "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]), "1G", whole(mapped[2]),
                      "resident_peak_bytes", whole(r->os.resident_peak_bytes), "fragmentation",
                      real(r->fragmentation), "free_blocks", blocks, "contiguity", contiguity(r), "map",
                      memory_map(r));
+}
+
+/* ---- below a guest ---- */
+
+static json_t *exits(const struct result_virt *v) {
+    json_t *all = json_object();
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < VIRT_OPS; i++) {
+        const struct os_op_stats *s = &v->stats.op[i];
+        uint64_t left = i == VIRT_SYNC ? 0 : s->calls;
+
+        total += left;
+        if (json_object_set_new(all, virt_op_name[i],
+                                operation(s, (double)s->instructions, v->host.os.cpi,
+                                          (double)left * v->host.virt.exit_cycles)) != 0)
+            return json_decref(all), NULL;
+    }
+    if (json_object_set_new(all, "total", json_integer(whole(total))) != 0)
+        return json_decref(all), NULL;
+    return all;
+}
+
+static json_t *nested(const struct emt_result *r) {
+    const struct result_virt *v = &r->virt;
+    const struct result_tlb *t = &v->nested_tlb;
+
+    if (v->mode != CFG_NESTED)
+        return json_null();
+    return json_pack("{s:I,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I},s:o,s:o}", "guest_refs", whole(v->guest_refs),
+                     "host_refs", whole(v->second.walk_refs), "violations", whole(r->mmu.violations), "splintered",
+                     whole(r->mmu.splintered), "tlb", "entries", whole(t->entries), "hits", whole(t->hits),
+                     "misses", whole(t->misses), "evictions", whole(t->evictions), "mmu_caches",
+                     mmu_caches(v->mmu_cache, v->nmmu_cache), "walks", walks(&v->second));
+}
+
+static json_t *shadow(const struct result_virt *v) {
+    if (v->mode != CFG_SHADOW)
+        return json_null();
+    return json_pack("{s:I,s:I,s:I,s:I}", "guest_faults", whole(v->stats.guest_faults), "fills",
+                     whole(v->stats.shadow_fills), "drops", whole(v->stats.shadow_drops), "unsyncs",
+                     whole(v->stats.unsyncs));
+}
+
+static json_t *host(const struct result_virt *v) {
+    const struct os_contiguity *c = &v->contiguity;
+    const uint64_t *mapped = v->os.mapped_bytes;
+
+    return json_pack("{s:o,s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:{s:I,s:I,s:I},s:I,s:o,s:{s:I,s:I,s:I,s:I},s:I,s:I}", "mmu",
+                     text(v->host.mmu), "faults", faults(&v->os), "instructions", whole(v->os_instructions),
+                     "cycles", real(v->cycles_host_os), "table_bytes", whole(v->table_bytes), "table_bytes_peak",
+                     whole(v->table_bytes_peak), "by_operation", by_operation(&v->os, v->host.os.cpi), "bytes",
+                     whole(v->host.memory.bytes), "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]),
+                     "1G", whole(mapped[2]), "resident_peak_bytes", whole(v->os.resident_peak_bytes),
+                     "fragmentation", real(v->fragmentation), "contiguity", "resident_bytes",
+                     whole(c->resident_bytes), "runs", whole(c->runs), "runs_99", whole(c->runs_99),
+                     "longest_bytes", whole(c->longest_bytes), "changes", whole(v->stats.host_changes),
+                     "balloon_pages", whole(v->stats.balloon_pages));
+}
+
+/* null for a machine without a hypervisor. */
+static json_t *virt(const struct emt_result *r) {
+    static const char *const mode[] = {[CFG_NESTED] = "nested", [CFG_SHADOW] = "shadow"};
+    const struct result_virt *v = &r->virt;
+
+    if (v->mode == CFG_NATIVE)
+        return json_null();
+    return json_pack("{s:s,s:o,s:o,s:{s:o,s:o,s:o},s:o,s:o,s:o,s:o}", "mode", mode[v->mode], "guest",
+                     text(v->guest.mmu), "host_mmu", text(v->host.mmu), "cycles", "guest_os",
+                     real(v->cycles_guest_os), "exits", real(v->cycles_exits), "host_os", real(v->cycles_host_os),
+                     "exits", exits(v), "nested", nested(r), "shadow", shadow(v), "host", host(v));
 }
 
 /* ---- a result ---- */
@@ -427,7 +506,7 @@ static json_t *result(const struct emt_result *r) {
     json_t *o = json_object();
     int bad;
 
-    bad = add(o, json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:i,s:o,s:o,s:o}", "mmu", text(r->cfg.mmu), "machine",
+    bad = add(o, json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:i,s:o,s:o,s:o}", "mmu", text(side(r)->mmu), "machine",
                            text(r->cfg.name), "about", text(r->cfg.about), "input", text(r->input), "command",
                            text(r->command), "cut_short", r->cut_short, "why_cut",
                            r->cut_short ? text(r->why_cut) : json_null(), "exit_status", r->exit_status, "settings",
@@ -442,12 +521,13 @@ static json_t *result(const struct emt_result *r) {
                             real(r->cycles_translation), "os", real(r->cycles_os), "ipc",
                             r->cycles_total > 0 ? real(r->ipc) : json_null()));
     bad |= add(o, json_pack("{s:o}", "driver", driver(r)));
-    bad |=
-        add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles",
-                         whole(r->mmu.tlb_cycles), "tlb_invalidations", whole(r->mmu.invalidations), "tlb_flushes",
-                         whole(r->mmu.flushes), "mmu_caches", mmu_caches(r), "walks", walks(&r->mmu), "prediction",
-                         prediction(&r->mmu), "ranges", ranges(r), "caches", caches(r)));
-    bad |= add(o, json_pack("{s:o,s:o,s:o}", "os", os(r), "memory", memory(r), "checker", checker(&r->checker)));
+    bad |= add(o, json_pack("{s:o,s:I,s:I,s:I,s:o,s:o,s:o,s:o,s:o}", "tlb", tlb(r), "tlb_cycles",
+                            whole(r->mmu.tlb_cycles), "tlb_invalidations", whole(r->mmu.invalidations),
+                            "tlb_flushes", whole(r->mmu.flushes), "mmu_caches",
+                            mmu_caches(r->mmu_cache, r->nmmu_cache), "walks", walks(&r->mmu), "prediction",
+                            prediction(&r->mmu), "ranges", ranges(r), "caches", caches(r)));
+    bad |= add(o, json_pack("{s:o,s:o,s:o,s:o}", "os", os(r), "virt", virt(r), "memory", memory(r), "checker",
+                            checker(&r->checker)));
     if (!bad)
         return o;
     json_decref(o);

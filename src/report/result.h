@@ -9,6 +9,7 @@
 #include "hw/mmu.h"
 #include "machine/config.h"
 #include "os/os.h"
+#include "virt/virt.h"
 
 #define RESULT_CELLS 1024
 
@@ -43,6 +44,23 @@ struct result_sample {
 };
 #define RESULT_SAMPLES 128
 
+/* What is below a guest. All zero natively: mode is CFG_NATIVE. */
+struct result_virt {
+    enum cfg_virt_mode mode;
+    struct emt_config guest, host; /* each side's description */
+    struct virt_stats stats;
+    struct mmu_stats second;                           /* nested: of the host's dimension, sum over cores */
+    uint64_t guest_refs;                               /* nested: of the guest's dimension */
+    struct result_tlb nested_tlb;                      /* entries 0: none */
+    struct result_mmu_cache mmu_cache[CFG_MMU_CACHES]; /* nested: the host's */
+    uint32_t nmmu_cache;
+    struct os_stats os; /* the host's */
+    uint64_t os_instructions, table_bytes, table_bytes_peak;
+    struct os_contiguity contiguity; /* of the guest's memory in the host's */
+    double fragmentation;
+    double cycles_exits, cycles_guest_os, cycles_host_os; /* together cycles_os of the result */
+};
+
 struct emt_result {
     struct emt_config cfg;
     char label[64];    /* what sets this result apart from its neighbours: "radix4", "radix4 always" */
@@ -70,6 +88,7 @@ struct emt_result {
     struct os_stats os;
     uint64_t table_bytes, table_bytes_peak;
     uint64_t os_instructions;
+    struct result_virt virt;
 
     double cycles_user, cycles_data, cycles_translation, cycles_os, cycles_total;
     double ipc; /* the program's instructions by all cycles: OS instructions do not count */

@@ -137,6 +137,47 @@ static const struct spec specs[] = {
     {"Reclaim", "  OOM kills", "os.reclaim.oom_kills", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
      "programs that were killed because there was no memory left"},
 
+    {"Virtual machine", "references, guest", "virt.nested.guest_refs", "walks.count", 1, UNIT_FIXED, BETTER_LESS,
+     false, "reads of the guest's tables in one walk"},
+    {"Virtual machine", "references, host", "virt.nested.host_refs", "walks.count", 1, UNIT_FIXED, BETTER_LESS,
+     false, "reads of the host's tables in one walk"},
+    {"Virtual machine", "nested TLB miss/walk", "virt.nested.tlb.misses", "walks.count", 1, UNIT_FIXED, BETTER_LESS,
+     true, "walks of the host's tables in one walk"},
+    {"Virtual machine", "splintered pages", "virt.nested.splintered", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "guest pages of which a TLB got a piece only, as the host's page is smaller"},
+    {"Virtual machine", "shadow entries", "virt.shadow.fills", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "entries of shadow tables that the hypervisor made"},
+    {"Virtual machine", "VM exits", "virt.exits.total", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "times that the guest was left, all reasons together"},
+    {"Virtual machine", "  violations", "virt.exits.violation.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "the host had no frame there, or none that may be written"},
+    {"Virtual machine", "  shadow faults", "virt.exits.shadow_fault.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "page faults: the guest's own, and entries that shadow tables lack"},
+    {"Virtual machine", "  table writes", "virt.exits.table_write.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "writes of the guest to tables that are protected"},
+    {"Virtual machine", "  invalidations", "virt.exits.invalidate.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "INVLPG of the guest"},
+    {"Virtual machine", "  root loads", "virt.exits.root.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "loads of the root register, and whole flushes"},
+    {"Virtual machine", "  kicks", "virt.exits.kick.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "other virtual CPUs, to flush after a change in the host"},
+    {"Virtual machine", "  balloon", "virt.exits.balloon.calls", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "pages given back by the guest"},
+    {"Virtual machine", "cycles, exits", "virt.cycles.exits", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "VM exits and the hypervisor's work in them; part of OS"},
+    {"Virtual machine", "cycles, host OS", "virt.cycles.host_os", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "the host's memory management; part of OS"},
+    {"Virtual machine", "host page faults", "virt.host.faults.total", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "faults of the host's OS for memory of the guest"},
+    {"Virtual machine", "host changes", "virt.host.changes", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "times that the host changed mappings of the guest's memory, and all that showed them was flushed"},
+    {"Virtual machine", "host tables, peak", "virt.host.table_bytes_peak", NULL, 1, UNIT_BYTES, BETTER_LESS, false,
+     "memory that the host's tables took, shadow tables included"},
+    {"Virtual machine", "host in 4K pages", "virt.host.mapped_bytes.4K", NULL, 1, UNIT_BYTES, BETTER_NEITHER, true,
+     "guest memory mapped at the end by 4 KiB pages of the host"},
+    {"Virtual machine", "host in 2M pages", "virt.host.mapped_bytes.2M", NULL, 1, UNIT_BYTES, BETTER_NEITHER, true,
+     "guest memory mapped at the end by 2 MiB pages of the host"},
+
     {"Memory", "resident, peak", "memory.resident_peak_bytes", NULL, 1, UNIT_BYTES, BETTER_LESS, false,
      "memory that the programs had mapped at most"},
     {"Memory", "in 4K pages", "memory.mapped_bytes.4K", NULL, 1, UNIT_BYTES, BETTER_NEITHER, true,
@@ -219,7 +260,10 @@ static void name_columns(struct sheet *s, const json_t *results) {
         const char *path;
         json_t *value;
 
-        column->mmu = text_of(result, "mmu");
+        const char *below = result_text(result, "virt.host_mmu");
+
+        snprintf(column->mmu, sizeof(column->mmu), "%.31s%s%.31s", text_of(result, "mmu"), *below ? " on " : "",
+                 below);
         for (unsigned i = 0; i < 2; i++)
             if (strcmp(text_of(result, outer[i]), text_of(first, outer[i])) != 0)
                 differs(column->differs, sizeof(column->differs), outer[i], text_of(result, outer[i]));

@@ -24,7 +24,7 @@ struct sheet_row {
 };
 
 struct sheet_column {
-    const char *mmu;
+    char mmu[72];      /* "radix4", or "radix4 on ecpt" */
     char differs[160]; /* settings other than in the first column: "os.thp.enabled=always", or "" */
 };
 

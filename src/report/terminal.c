@@ -181,7 +181,7 @@ static bool numbered(const struct sheet *s) {
     return false;
 }
 
-#define NAME 64
+#define NAME 88
 static const char *column_name(char name[NAME], const struct sheet *s, unsigned c) {
     if (numbered(s))
         snprintf(name, NAME, "[%u] %s", c + 1, s->column[c].mmu);

@@ -15,4 +15,12 @@ for workload in gups:bytes=64M,accesses=300000,seed=7 bfs:bytes=32M,accesses=300
     [ "$(stat -c %s "$tmp/1.json")" -gt 5000 ]
     ok "$workload: there is something to compare" $?
 done
+for threads in 1 3; do
+    "$emt" compare --quiet --guest radix4,ecpt --host radix4,fpt:l3l2 --vary virt.mode=nested,shadow --set core.count=2 \
+        --set virt.balloon.bytes=4M --threads $threads --json "$tmp/v$threads.json" \
+        --workload gups:bytes=32M,accesses=200000,seed=7,threads=2
+    ok "virtual machines run with $threads threads" $?
+done
+cmp "$tmp/v1.json" "$tmp/v3.json"
+ok "virtual machines: the same JSON with 1 and 3 threads" $?
 finish

@@ -68,6 +68,17 @@ says 2 'must equal it' "$emt" explain 0x8000000000000000
 says 2 '\-\-page 3K: it is 4K, 2M or 1G' "$emt" explain --page 3K 0x1000
 says 2 'did you mean machines' "$emt" list machine
 
+says 2 'has --guest A and --host B' "$emt" explain --guest radix4 0x1000
+says 2 '\-\-host ecptt: there is no such architecture' "$emt" explain --guest radix4 --host ecptt 0x1000
+
+# -- virtual machines --
+says 2 'needs the host.s architecture too' "$emt" run --guest radix4 --workload gups
+says 2 "no architecture 'ecptt'" "$emt" run --host ecptt --workload gups
+says 2 'one machine only' "$emt" run --host radix4,ecpt --workload gups
+says 2 'host: unknown setting os.cpu; did you mean os.cpi' "$emt" run --host radix4 --set host.os.cpu=1 --workload gups
+says 2 'has no sides' "$emt" run --host radix4 --set guest.core.count=2 --workload gups
+says 1 'host.memory.bytes' "$emt" run --quiet --host radix4 --set host.memory.bytes=16M --workload gups:bytes=64M,accesses=100000
+
 # -- live programs --
 if command -v qemu-x86_64 >/dev/null; then
     says 2 'no-such-program' "$emt" run -- no-such-program

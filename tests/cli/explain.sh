@@ -19,4 +19,18 @@ radix5 4K 5
 radix5 2M 4
 radix5 1G 3
 END
+while read -r guest host refs; do
+    "$emt" explain --guest "$guest" --host "$host" 0x5c8315cc2016 >"$tmp/grid"
+    grep -Eq "^  $refs references: " "$tmp/grid" && grep -Eq "^ *$refs +host " "$tmp/grid"
+    ok "$guest on $host: $refs references" $?
+done <<END
+radix4 radix4 24
+radix5 radix5 35
+radix4 radix5 29
+fpt:l4l3-l2l1 fpt:l4l3-l2l1 8
+END
+"$emt" explain --guest radix4 --host radix4 --page 2M --host-page 2M 0x5c8315cc2016 | grep -q '^  15 references'
+ok '2M in 2M: 15 references' $?
+grep -Eq '^  \(the page\) +7 +8$' "$tmp/grid"
+ok 'the grid ends with the page' $?
 finish

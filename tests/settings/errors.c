@@ -29,7 +29,7 @@ static const struct {
     {TLB "core: {count: !big 2}\n", "t.yaml:2:15: machine files have no tags (such as !x); remove it"},
     {TLB "mmu: {name: \"rad\\0ix\"}\n", "t.yaml:2:13: the value contains a NUL character"},
     {"a: &a {core: *a}\n", "t.yaml:1:1: unknown setting a; in a machine there are: mmu, core, tlb, mmu_caches, "
-                           "caches, memory, os, check, seed"},
+                           "caches, memory, os, virt, check, seed, guest, host"},
     {"core: &a {count: *a}\n", "t.yaml:1:7: core.count is a mapping; expected a whole number from 1 to 64 cores"},
 
     {"[[[[[[[[[[[[[[[[[[[[[[[[", "t.yaml:1:17: nested more than 16 deep"},
