@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#include "mosaic/memory.h"
+#include "mosaic/horizon.h"
+#include "mosaic/theory.h"
 
 #define GIB (1ull << 30)
 
@@ -94,22 +95,69 @@ static void front_first_then_the_emptiest(void **state) {
     memory_fini(&m);
 }
 
-/* ASPLOS'23, table 3: 98.00 to 98.07 % of 4 GiB are in use when the first page finds no place. */
+/* ASPLOS'23, table 3: 98.00 to 98.07 % of 4 GiB are in use when the first page finds no place; theory: 98.02. */
 static void first_conflict(void **state) {
-    double sum = 0;
+    double sum = 0, full = 0, seven = 0;
+    struct theory theory = {0};
 
     (void)state;
     for (uint64_t seed = 1; seed <= 4; seed++) {
         struct memory m;
         assert_int_equal(memory_init(&m, 4 * GIB, seed), 0);
+        theory = theory_iceberg((double)m.frames / MOSAIC_BUCKET_FRAMES);
         for (uint64_t page = 0; memory_place(&m, page) != EMT_NO_PA; page++)
             ;
-        const double share = (double)m.used / (double)m.frames;
-        assert_true(share > 0.979 && share < 0.982);
-        sum += share;
+        for (uint64_t bucket = 0; bucket < m.frames; bucket += MOSAIC_BUCKET_FRAMES) {
+            const unsigned room = memory_free_in(&m, m.first + bucket + MOSAIC_FRONT, MOSAIC_BACK);
+            full += room == 0;
+            seven += room <= 1;
+        }
+        sum += (double)m.used / (double)m.frames;
+        full /= seed == 4 ? (double)m.frames / MOSAIC_BUCKET_FRAMES * 4 : 1;
+        seven /= seed == 4 ? (double)m.frames / MOSAIC_BUCKET_FRAMES * 4 : 1;
         memory_fini(&m);
     }
-    printf("first conflict at %.2f %%\n", sum / 4 * 100);
+    printf("first conflict at %.2f %%, theory %.2f %%\n", sum / 4 * 100, theory.first_conflict * 100);
+    assert_true(fabs(sum / 4 - theory.first_conflict) < 0.001);
+    /* Yards with 8 pages, and with 7 or more. */
+    assert_true(fabs(full - theory.tail[8]) < 0.02);
+    assert_true(fabs(seven - theory.tail[7]) < 0.002);
+}
+
+/* The equations against known values of simpler cases. */
+static void theory_is_right(void **state) {
+    (void)state;
+    /* Birthdays: sqrt(pi / 2 * n) people until two share one of n days. */
+    assert_true(fabs(theory_random(1e6) * 1e6 / sqrt(1.5707963 * 1e6) - 1) < 0.01);
+    assert_true(fabs(theory_poisson_tail(3, 0) - 1) < 1e-12);
+    assert_true(fabs(theory_poisson_tail(3, 1) - (1 - exp(-3))) < 1e-12);
+    assert_true(theory_sets(1e6, 8) > theory_sets(1e8, 8) && theory_sets(1e6, 16) > theory_sets(1e6, 8));
+    assert_true(theory_iceberg(16384).first_conflict > theory_iceberg(1 << 22).first_conflict);
+}
+
+/* With Horizon LRU a program larger than memory keeps it fuller than at the first conflict, and no page is in two
+ * frames. */
+static void steady_state(void **state) {
+    struct memory m;
+    struct horizon h;
+    uint64_t random = 4, resident = 0, conflicts = 0;
+
+    (void)state;
+    assert_int_equal(memory_init(&m, GIB / 4, 2), 0);
+    const uint64_t pages = m.frames * 108 / 100;
+    assert_int_equal(horizon_init(&h, &m, pages), 0);
+    for (uint64_t i = 0; i < 6 * pages; i++)
+        conflicts += horizon_use(&h, i < pages ? i : hw_random_below(&random, (uint32_t)pages));
+    assert_true(conflicts > 0 && conflicts < h.swapped);
+    assert_true((double)m.used / (double)m.frames > 0.99);
+    for (uint64_t page = 0; page < pages; page++)
+        if (h.frame_of[page] != EMT_NO_PA) {
+            resident++;
+            assert_int_equal(h.page_of[h.frame_of[page]], page + 1);
+        }
+    assert_int_equal(resident, m.used);
+    horizon_fini(&h);
+    memory_fini(&m);
 }
 
 int main(void) {
@@ -118,6 +166,8 @@ int main(void) {
         cmocka_unit_test(hashes_are_even),
         cmocka_unit_test(front_first_then_the_emptiest),
         cmocka_unit_test(first_conflict),
+        cmocka_unit_test(theory_is_right),
+        cmocka_unit_test(steady_state),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,12 +26,15 @@ static const struct oracle_setup setups[] = {
     {"radix4", false, true, CFG_THP_MADVISE, 256 << 20, 2, 16, 64},
     {"radix4", true, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64},
     {"radix4", true, false, CFG_THP_NEVER, 256 << 20, 1, 4, 64},
+    {"mosaic:4", false, true, CFG_THP_NEVER, 256 << 20, 1, 16, 64},
+    {"mosaic:32-hashed", false, true, CFG_THP_NEVER, 256 << 20, 2, 16, 64},
     {"radix5", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64},
     {"radix5", true, true, CFG_THP_MADVISE, 256 << 20, 1, 16, 64},
     /* so little memory that it runs out */
     {"radix4", false, true, CFG_THP_ALWAYS, 12 << 20, 1, 16, 64},
     {"radix4", false, true, CFG_THP_NEVER, 8 << 20, 1, 16, 64},
     {"radix4", true, true, CFG_THP_ALWAYS, 8 << 20, 1, 16, 64},
+    {"mosaic:4", false, true, CFG_THP_ALWAYS, 12 << 20, 1, 16, 64},
     {"radix5", false, false, CFG_THP_ALWAYS, 4 << 20, 1, 16, 64},
     /* every placement policy; with little memory, on two nodes, and where the architecture chooses frames too */
     {"radix4", false, true, CFG_THP_ALWAYS, 256 << 20, 1, 16, 64, CFG_PLACEMENT_CA},
