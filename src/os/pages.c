@@ -221,8 +221,9 @@ int page_map(struct os_process *p, struct emt_cursor *c, const struct vma *v, ui
     if (err)
         return err;
     /* As Linux does: the access that faulted will set them anyway. What cannot say them has none. */
-    emt_tobj_set(os->svc, &o, EMT_ATTR_ACCESSED, !os->place.filling);
-    if (write && !os->place.filling)
+    const bool untouched = os->place.filling && !os->caps.ranges; /* what uses a range marks no page in it */
+    emt_tobj_set(os->svc, &o, EMT_ATTR_ACCESSED, !untouched);
+    if (write && !untouched)
         emt_tobj_set(os->svc, &o, EMT_ATTR_DIRTY, 1);
     if (os->place.contig_pfn == pfn)
         emt_tobj_set(os->svc, &o, EMT_ATTR_CONTIG, 1); /* a hint: what cannot say it goes without */

@@ -7,7 +7,8 @@
  *     mmap(11 MiB)   [8 MiB block][2 MiB][1 MiB]
  *
  * The pages of a block are mapped by the way of MAP_POPULATE, a page at a time, without A and D: hardware sets them
- * at the first touch, so that the bloat can be measured. Files stay on demand.
+ * at the first touch, so that the bloat can be measured. Hardware with ranges marks nothing (emt_caps.ranges):
+ * there both are set beforehand. Files stay on demand.
  */
 #include "os/internal.h"
 

@@ -333,11 +333,64 @@ static void machine(void **state) {
     assert_true(cycles[1] < cycles[0]);
 }
 
+/*
+ * CA paging and SpOT, native and under a hypervisor with CA paging in both: one region, so one offset of the final
+ * translation. Two instructions, each of which learns from its first two walks into it; all other walks are
+ * guessed, and right. With frames that are scattered on one side nothing can be.
+ */
+static void contiguous_memory(void **state) {
+    static const struct {
+        const char *set[4];
+        bool contiguous;
+    } runs[] = {
+        {{"os.placement=ca"}, true},
+        {{"virt.mode=nested", "guest.os.placement=ca", "host.os.placement=ca"}, true},
+        {{"virt.mode=nested", "guest.os.placement=ca", "host.os.contig_pages=0"}, false}, /* host says nothing */
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+        const char *set[16] = {"mmu.predictor=spot", "os.thp.enabled=never", "memory.bytes=512M",
+                               "check.translations=true", "caches.enabled=false"};
+        char why[512];
+        uint64_t va = 0x7e0000000000ull, random = 3;
+
+        for (unsigned k = 0; k < 4; k++)
+            set[5 + k] = runs[i].set[k];
+        struct emt *emt = emt_new("default", "radix4", set, why, sizeof(why));
+        if (!emt)
+            fail_msg("%s", why);
+        assert_int_equal(emt_mmap(emt, 1, &va, 64 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE), 0);
+        int64_t before = 0, none = 0;
+        for (unsigned k = 0; k < 40000; k++) {
+            const uint64_t page = k < 16384 ? k : hw_random_below(&random, 16384);
+            struct emt_answer a;
+
+            if (k == 20000) {
+                before = figure(emt, "prediction", "right");
+                none = figure(emt, "prediction", "none");
+            }
+            emt_pc(emt, PC + 4 * (page & 1));
+            assert_int_equal(emt_access(emt, 1, 0, va + page * 4096, 8, EMT_KIND_STORE, &a), 0);
+        }
+        if (runs[i].contiguous) {
+            assert_true(figure(emt, "prediction", "right") - before > 5000);
+            assert_int_equal(figure(emt, "prediction", "none"), none);
+            assert_int_equal(figure(emt, "prediction", "wrong"), 0);
+        } else {
+            assert_int_equal(figure(emt, "prediction", "guesses"), 0);
+        }
+        assert_int_equal(figure(emt, "checker", "wrong"), 0);
+        emt_free(emt);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contiguous_mapping), cmocka_unit_test(random_mapping), cmocka_unit_test(unmarked),
         cmocka_unit_test(wrong_guess),        cmocka_unit_test(not_guessed),    cmocka_unit_test(page_fault),
         cmocka_unit_test(against_naive),      cmocka_unit_test(settings),       cmocka_unit_test(machine),
+        cmocka_unit_test(contiguous_memory),
     };
 
     return cmocka_run_group_tests_name("spot", tests, NULL, NULL);

@@ -279,6 +279,28 @@ static void segment_never_walks(void **state) {
     emt_free(emt);
 }
 
+/* Memory that is allocated and mapped when it is asked for: nothing but the first access to a range walks. */
+static void eager_paging(void **state) {
+    const unsigned pages = 8192, accesses = 5000;
+
+    (void)state;
+    for (unsigned k = 0; k < 2; k++) {
+        struct emt *emt = machine(k ? "rmm" : "segment", "os.placement=eager");
+        uint64_t va = 0x7e0000000000ull, random = 2;
+
+        assert_int_equal(emt_mmap(emt, 1, &va, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE), 0);
+        for (unsigned i = 0; i < accesses; i++)
+            touch(emt, va + sim_random(&random) % (pages * PAGE), i % 3 ? EMT_KIND_LOAD : EMT_KIND_STORE);
+        assert_int_equal(figure(emt, "walks", "count"), k ? 1 : 0);
+        if (k)
+            assert_true(figure(emt, "ranges", "hits") > accesses / 2 && figure(emt, "ranges", "fills") == 1);
+        else
+            assert_int_equal(figure(emt, "ranges", "segment_hits"), accesses);
+        assert_int_equal(figure(emt, "checker", "wrong"), 0);
+        emt_free(emt);
+    }
+}
+
 /* What a page that comes costs the OS: table reads and writes beyond radix4's, by one run of many pages. */
 static void price_of_ranges(void **state) {
     enum { PAGES = 4000 };
@@ -313,6 +335,7 @@ int main(void) {
         cmocka_unit_test(many_ranges),         cmocka_unit_test(any_order),
         cmocka_unit_test(reads_of_a_search),   cmocka_unit_test(range_tlb_reach),
         cmocka_unit_test(segment_never_walks), cmocka_unit_test(price_of_ranges),
+        cmocka_unit_test(eager_paging),
     };
 
     return cmocka_run_group_tests_name("ranges", tests, NULL, NULL);
