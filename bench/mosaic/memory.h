@@ -45,6 +45,7 @@ static inline int memory_init(struct memory *m, uint64_t bytes, uint64_t seed) {
     int err = emt_host_init(&m->host, bytes);
     if (err)
         return err;
+    m->host.unmovable_frames = bytes / EMT_PAGE_BYTES / 64;
     m->host.frame_alloc = memory_table;
     m->host.frame_free = memory_table_back;
     err = emt_tsvc_init(&m->svc, emt_arch_find("mosaic:4"), &m->host, false);

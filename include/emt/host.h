@@ -22,6 +22,9 @@ void emt_table_free(struct emt_tdb *tdb, uint64_t pa, unsigned order);
 
 /* Frames of physical memory: those that can be allocated have numbers below. */
 uint64_t emt_host_frames(const struct emt_host *host);
+/* The lowest of them, which the OS keeps for tables and what else cannot move, where an architecture restricts the
+   frames of pages: places lie above. 0: it keeps none. */
+uint64_t emt_host_unmovable(const struct emt_host *host);
 
 /* One aligned 8-byte word: atomic; write has release order, read has acquire order. */
 uint64_t emt_table_read(struct emt_host *host, uint64_t pa);

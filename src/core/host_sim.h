@@ -19,9 +19,10 @@ struct emt_host_freed {
 };
 
 struct emt_host {
-    uint8_t *phys;       /* simulated physical memory, only touched where tables are */
-    uint64_t phys_bytes; /* its size */
-    uint32_t *notes;     /* one for each frame, only touched where a driver keeps one */
+    uint8_t *phys;             /* simulated physical memory, only touched where tables are */
+    uint64_t phys_bytes;       /* its size */
+    uint64_t unmovable_frames; /* see emt_host_unmovable(); set before tsvc_init() */
+    uint32_t *notes;           /* one for each frame, only touched where a driver keeps one */
 
     /* The OS's work on tables, counted here, charged through `table_access`. */
     uint64_t table_reads, table_writes; /* words */
@@ -114,6 +115,10 @@ static inline uint64_t emt_table_cmpxchg(struct emt_host *host, uint64_t pa, uin
     __atomic_compare_exchange_n(emt_host_word(host, pa), &expected, desired, false, __ATOMIC_ACQ_REL,
                                 __ATOMIC_ACQUIRE);
     return expected;
+}
+
+static inline uint64_t emt_host_unmovable(const struct emt_host *host) {
+    return host->unmovable_frames;
 }
 
 static inline uint64_t emt_host_frames(const struct emt_host *host) {

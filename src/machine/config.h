@@ -166,6 +166,7 @@ struct emt_config {
         uint32_t remote_cycles;
         double fragmented; /* memory.fragmented 0..1: unusable free space index at order 9 made beforehand */
         double occupied;   /* memory.occupied 0..1: share of memory the fragmentation takes away, at most */
+        double unmovable;  /* memory.unmovable 0..1: share kept for what cannot move, where frames are restricted */
         uint64_t seed;
     } memory;
 

@@ -170,6 +170,7 @@ int machine_new(struct machine **out, const struct emt_config *cfg, char *why, s
     err = virtual ? machine_virt_new(m, why, why_bytes) : 0;
     if (err)
         goto fail;
+    m->host.unmovable_frames = (uint64_t)(m->cfg.memory.unmovable * (double)emt_host_frames(&m->host));
     err = emt_tsvc_init(&m->svc, m->arch, &m->host, cfg->basic_only);
     if (!err)
         err = os_new(&m->os, &m->cfg, &m->svc);

@@ -159,6 +159,7 @@ const struct setting setting_table[] = {
     U32("memory.remote_cycles", "cycles", "0", "1000000", "300", ASSUMED ": 1.5 x local; Intel MLC on E7-4800: 1.47", "memory of another node", AT(memory.remote_cycles)),
     NUMBER("memory.fragmented", "", "0", "1", "0", "", "unusable free space index at 2 MiB made beforehand", AT(memory.fragmented)),
     NUMBER("memory.occupied", "", "0", "1", "0.5", ASSUMED, "share of memory the fragmentation may take away", AT(memory.occupied)),
+    NUMBER("memory.unmovable", "", "0", "1", "0.015625", ASSUMED, "share kept free of mosaic pages, for page tables and what else cannot move; other architectures do not ask", AT(memory.unmovable)),
     U64("memory.seed", "", "0", MAX_U64, "1", "", "seed of the fragmentation", AT(memory.seed)),
 
     WORD("os.thp.enabled", "always", "Debian 12's kernel", "transparent huge pages: never, on madvise(), or always", AT(os.thp), thps),

@@ -6,15 +6,11 @@
  * where the first of them placed it; for the others it is a frame like any other, and mapped by a link. So are
  * pages that mremap has moved, and a page whose attributes differ from those of the word's others.
  *
- * Memory. Page tables and what else cannot move lie in the first 64th of memory, where the frame allocator puts
- * them by itself as it gives out low frames first; the rest is buckets. Where that 64th does not do, tables lie in
- * buckets too, and pages go around them.
+ * Memory. The first frames are the OS's for page tables and what else cannot move (emt_host_unmovable()); the frame
+ * allocator puts them there by itself, as it gives out low frames first. The rest is buckets. Where the first
+ * frames do not do, tables lie in buckets too, and pages go around them.
  */
 #include "mmu/mosaic/tables.h"
-
-#define UNMOVABLE_SHARE                                                                                            \
-    64 /* assumed. ToCs of 4 KiB pages take 1/2048 of what they map, page tables beside 1/512                      \
-        */
 
 extern const struct emt_walker_ops mosaic_radix_walker, mosaic_hashed_walker; /* walker.c */
 
@@ -188,7 +184,7 @@ static int tsvc_init(struct emt_tsvc *svc) {
     if (!s)
         return -ENOMEM;
     /* The frame allocator's largest piece is 4 MiB: the border lies between two of them. */
-    s->memory.first_pfn = (frames / UNMOVABLE_SHARE + unit - 1) & ~(unit - 1);
+    s->memory.first_pfn = (emt_host_unmovable(svc->host) + unit - 1) & ~(unit - 1);
     if (s->memory.first_pfn < frames)
         s->memory.buckets = (uint32_t)((frames - s->memory.first_pfn) / MOSAIC_BUCKET_FRAMES);
     s->random = &mosaic_random;
