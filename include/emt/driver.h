@@ -225,7 +225,7 @@ struct emt_driver_ops {
     /*
      * Remove the object that answers for va and return it. -ENOENT. A and D of *old are final. Caller holds R, and
      * flushes before the frame is used again. There is always a way back: once a flush has returned what removals
-     * freed, tdb_update() of what they removed, in order of addresses, needs no memory but that.
+     * freed, tdb_update() of what they removed, the last first, needs no memory but that.
      */
     int (*tdb_remove)(struct emt_tdb *, uint64_t va, struct emt_tobj *old);
     /* Read and clear A and/or D (EMT_AGE_ mask) in one atomic step; returns which were set, or -ENOENT. */

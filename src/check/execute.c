@@ -78,7 +78,7 @@ static bool dispatch(struct world *w, const struct op *op, struct outcome *out) 
         return result(w, emt_tsvc_switch(&w->svc, 0, &w->space[op->db].tdb), 0);
     case OP_SCARCE:
         out->nothing = true;
-        w->frames.refuse_order = op->mask;
+        frames_refuse(&w->frames, op->mask);
         return true;
     case OP_RENEW:
         out->nothing = true;

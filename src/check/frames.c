@@ -43,7 +43,9 @@ static uint64_t frame_alloc(void *os, unsigned order) {
     const uint64_t bytes = EMT_PAGE_BYTES << order;
     uint64_t pa;
 
-    if (order >= FRAMES_ORDERS || (f->refuse_order && order >= f->refuse_order))
+    const bool scarce = f->refuse_order && order >= f->refuse_order;
+
+    if (order >= FRAMES_ORDERS || (scarce && !f->returned[order]))
         return EMT_NO_PA;
     if (f->free[order].n) {
         pa = f->free[order].pa[--f->free[order].n];
@@ -54,6 +56,8 @@ static uint64_t frame_alloc(void *os, unsigned order) {
             return EMT_NO_PA;
         f->next = pa + bytes;
     }
+    if (scarce)
+        f->returned[order]--;
     mark(f, pa, order, FRAME_HEAD + order, FRAME_TABLE);
     f->used_bytes += bytes;
     return pa;
@@ -72,6 +76,7 @@ static void frame_free(void *os, uint64_t pa, unsigned order) {
     mark(f, pa, order, FRAME_FREE, FRAME_FREE);
     poison(f, pa, order);
     f->used_bytes -= EMT_PAGE_BYTES << order;
+    f->returned[order]++;
     struct frames_list *list = &f->free[order];
     if (list->n == list->room) {
         size_t room = list->room ? 2 * list->room : 64;
@@ -82,6 +87,11 @@ static void frame_free(void *os, uint64_t pa, unsigned order) {
         list->room = room;
     }
     list->pa[list->n++] = pa;
+}
+
+void frames_refuse(struct frames *f, unsigned order) {
+    f->refuse_order = order;
+    memset(f->returned, 0, sizeof(f->returned));
 }
 
 void frames_touched(struct frames *f, uint64_t pa, bool write) {

@@ -26,8 +26,10 @@ struct frames {
     uint8_t *state;     /* by frame: FRAME_ below */
     struct frames_list free[FRAMES_ORDERS];
     uint64_t used_bytes;
-    unsigned refuse_order; /* allocations of this order or larger fail; 0: none does */
-    char wrong[192];       /* the first misuse, in words; "" */
+    /* Allocations of this order or larger fail, but for as many as have been given back since; 0: none does. */
+    unsigned refuse_order;
+    uint64_t returned[FRAMES_ORDERS];
+    char wrong[192]; /* the first misuse, in words; "" */
     /* Called before a frame that walkers in other threads may still read is poisoned; NULL without threads. */
     void (*wait_readers)(void *);
     void *readers;
@@ -43,6 +45,8 @@ void frames_fini(struct frames *f);
 static inline bool frames_is_table(const struct frames *f, uint64_t pa) {
     return pa < f->host->phys_bytes && f->state[pa >> EMT_PAGE_SHIFT] >= FRAME_TABLE;
 }
+/* Set refuse_order. Who gives a piece back can have it again: nobody else takes any. */
+void frames_refuse(struct frames *f, unsigned order);
 /* Note the first misuse. */
 void frames_wrong(struct frames *f, const char *what, uint64_t pa);
 /* For host->table_access. */

@@ -203,7 +203,7 @@ int world_init(struct world *w, const struct world_setup *setup) {
     err = setup->fail_all ? begin_failing(w, setup) : begin(w, setup);
     if (err)
         world_fail(w, "error", "tsvc_init or tdb_create returns %s", error_name(err));
-    w->frames.refuse_order = setup->refuse_order;
+    frames_refuse(&w->frames, setup->refuse_order);
     return err;
 }
 

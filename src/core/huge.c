@@ -27,7 +27,7 @@ static int erase_all(struct emt_cursor *c, struct emt_tobj *saved, size_t *n) {
 
 /*
  * What was there is kept until the huge object stands, and comes back when there is no memory for its tables: there
- * is room for what has just been removed (emt_tdb_put_back()).
+ * is room for what has just been removed, the last first (emt_tdb_put_back()).
  */
 static int default_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, struct emt_gather *g) {
     struct emt_tobj *saved = NULL;
@@ -45,8 +45,8 @@ static int default_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, st
         err = erase_all(&c, saved, &n);
     if (!err)
         err = emt_cursor_set(&c, huge);
-    for (size_t i = 0; err && saved && i < n; i++)
-        emt_tdb_put_back(tdb, &saved[i], g);
+    while (err && saved && n-- > 0)
+        emt_tdb_put_back(tdb, &saved[n], g);
     emt_cursor_close(&c);
     if (saved)
         emt_state_free(tdb->svc->host, saved);

@@ -196,22 +196,23 @@ static int moved(const struct emt_tsvc *svc, const struct emt_tobj *o, uint64_t 
 }
 
 /*
- * Undo for a move that ran out of memory half way: whatever reached the destination goes back. The flush returns
- * the tables that the source has lost, so there is room for them.
+ * Undo for a move that ran out of memory half way: whatever reached the destination goes back, the last first, so
+ * that tables go through the states from which they came and need no more than they had.
  */
 static void move_back(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
-    struct emt_cursor c;
-    struct emt_tobj back;
+    struct emt_tobj o, back;
 
-    if (emt_cursor_open(&c, tdb, to, to + bytes, NULL))
-        return;
-    while (emt_cursor_next(&c)) {
-        struct emt_tobj o = c.obj;
+    emt_range_lock(tdb, to, bytes);
+    for (uint64_t at = to + bytes; at > to;) {
+        const bool found = emt_tdb_find(tdb, at - 1, &o) == 0;
 
-        if (moved(tdb->svc, &o, o.va - to + from, &back) == 0 && emt_tdb_put_back(tdb, &back, g) == 0)
-            emt_cursor_erase(&c);
+        at = o.va > to ? o.va : to;
+        if (found && moved(tdb->svc, &o, o.va - to + from, &back) == 0 && emt_tdb_put_back(tdb, &back, g) == 0)
+            emt_tdb_remove(tdb, o.va, &o);
     }
-    emt_cursor_close(&c);
+    emt_range_unlock(tdb, to, bytes);
+    if (tdb->svc->host->nfreed)
+        g->tables = true;
 }
 
 static unsigned ad_of(const struct emt_tsvc *svc, const struct emt_tobj *o) {

@@ -180,11 +180,14 @@ int hashed_reserve(struct emt_tdb *tdb, unsigned size, uint64_t buckets) {
 int hashed_insert(struct emt_tdb *tdb, unsigned size, uint64_t tag, const uint64_t entry[HASHED_WORDS]) {
     struct hashed_counts *counts = &hashed_state_of(tdb)->size[size];
     int err = hashed_reserve(tdb, size, 1);
-    unsigned state;
+    unsigned state = HASHED_EMPTY;
+    uint64_t bucket = EMT_NO_PA;
 
-    if (err)
+    if (tdb->word[size])
+        bucket = first_free(tdb, tdb->word[size], tag, &state);
+    /* A grave may be used in a full table that cannot grow: so what was just removed finds its place again. */
+    if (err && state != HASHED_GRAVE)
         return err;
-    const uint64_t bucket = first_free(tdb, tdb->word[size], tag, &state);
     for (unsigned i = 0; i < HASHED_WORDS; i++)
         write(tdb, bucket, i, hashed_word(entry[i], hashed_piece(tag, i)));
     counts->used++;
