@@ -12,6 +12,7 @@
  * any line; so only walkers run beside a function of this folder.
  */
 #include "mmu/ecpt/table.h"
+#include "mmu/x86/service.h"
 
 extern const struct emt_walker_ops ecpt_walker; /* walker.c */
 
@@ -218,15 +219,6 @@ static void tdb_root(const struct emt_tdb *tdb, struct emt_root *root) {
 
 /* ---- basic: service ---- */
 
-static int tsvc_init(struct emt_tsvc *svc) {
-    (void)svc;
-    return 0;
-}
-
-static void tsvc_fini(struct emt_tsvc *svc) {
-    (void)svc;
-}
-
 static void tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
     (void)svc;
     *caps = (struct emt_caps){.page_sizes = 1ull << EMT_SHIFT_4K | 1ull << EMT_SHIFT_2M | 1ull << EMT_SHIFT_1G,
@@ -240,17 +232,8 @@ static void tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
 
 /* Without an address space no way has an array. */
 static int tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) {
-    struct emt_root root = {.word = {0}};
-
-    if (tdb)
-        tdb_root(tdb, &root);
     emt_host_work(svc->host, ECPT_ROOT_PCID * ECPT_COST_REGISTER);
-    emt_host_load_root(svc->host, cpu, tdb ? tdb->asid : 0, &root);
-    return 0;
-}
-
-static void tsvc_flush(struct emt_tsvc *svc, const struct emt_flush *flush) {
-    emt_host_flush(svc->host, flush);
+    return x86_tsvc_switch(svc, cpu, tdb);
 }
 
 /* ---- customized: cursor ---- */
@@ -288,11 +271,11 @@ static const struct emt_driver_ops ecpt_driver = {
     .tdb_remove = tdb_remove,
     .tdb_test_clear = tdb_test_clear,
     .tdb_root = tdb_root,
-    .tsvc_init = tsvc_init,
-    .tsvc_fini = tsvc_fini,
+    .tsvc_init = x86_tsvc_init,
+    .tsvc_fini = x86_tsvc_fini,
     .tsvc_caps = tsvc_caps,
     .tsvc_switch = tsvc_switch,
-    .tsvc_flush = tsvc_flush,
+    .tsvc_flush = x86_tsvc_flush,
     .cursor_find = cursor_find,
     .cursor_set = cursor_set,
     .cursor_erase = cursor_erase,

@@ -191,7 +191,7 @@ static void tsvc_fini(struct emt_tsvc *svc) {
 }
 
 static void tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
-    tree_tsvc_caps(svc, caps);
+    x86_tsvc_caps(svc, caps);
     caps->soft_bits = FPT_SOFT_BITS;
 }
 
@@ -222,7 +222,7 @@ static const struct emt_driver_ops fpt_driver = {
     .tsvc_fini = tsvc_fini,
     .tsvc_caps = tsvc_caps,
     .tsvc_switch = tree_tsvc_switch,
-    .tsvc_flush = tree_tsvc_flush,
+    .tsvc_flush = x86_tsvc_flush,
     .cursor_find = tree_cursor_find,
     .cursor_set = cursor_set,
     .cursor_erase = tree_cursor_erase,

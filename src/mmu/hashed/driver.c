@@ -11,6 +11,7 @@
  */
 #include "mmu/hashed/table.h"
 #include "mmu/x86/object.h"
+#include "mmu/x86/service.h"
 
 #define AD      (RADIX_MASK(A) | RADIX_MASK(D))
 #define VA_MASK (~0ull >> 16)
@@ -202,10 +203,7 @@ static void replace(struct emt_tdb *tdb, struct slot *s, uint64_t entry) {
 }
 
 static unsigned test_clear(struct emt_tdb *tdb, const struct slot *s, unsigned mask) {
-    const uint64_t bits =
-        !RADIX_GET(s->word, P) && !RADIX_GET(s->word, NONE)
-            ? 0
-            : (mask & EMT_AGE_ACCESSED ? RADIX_MASK(A) : 0) | (mask & EMT_AGE_DIRTY ? RADIX_MASK(D) : 0);
+    const uint64_t bits = RADIX_GET(s->word, P) || RADIX_GET(s->word, NONE) ? x86_age_bits(mask) : 0;
     uint64_t word = s->word;
 
     while (word & bits) {
@@ -214,7 +212,7 @@ static unsigned test_clear(struct emt_tdb *tdb, const struct slot *s, unsigned m
             break;
         word = found;
     }
-    return (word & bits & RADIX_MASK(A) ? EMT_AGE_ACCESSED : 0) | (word & bits & RADIX_MASK(D) ? EMT_AGE_DIRTY : 0);
+    return x86_age_mask(word & bits);
 }
 
 static uint64_t next_bucket(const struct emt_tdb *tdb, unsigned size, uint64_t va, uint64_t bytes,
@@ -319,37 +317,9 @@ static void tdb_root(const struct emt_tdb *tdb, struct emt_root *root) {
 
 /* ---- basic: service ---- */
 
-static int tsvc_init(struct emt_tsvc *svc) {
-    (void)svc;
-    return 0;
-}
-
-static void tsvc_fini(struct emt_tsvc *svc) {
-    (void)svc;
-}
-
 static void tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
-    *caps = (struct emt_caps){.page_sizes = radix_bytes(1) | radix_bytes(2) | radix_bytes(3),
-                              .va_bits = (uint8_t)radix_va_bits(HASHED_LEVELS),
-                              .pa_bits = (uint8_t)svc->arch->param[1],
-                              .asid_bits = RADIX_PCID_BITS,
-                              .soft_bits = HASHED_SOFT_BITS,
-                              .accessed_dirty = true,
-                              .global = true};
-}
-
-/* Without an address space there are no tables, and every walk ends as a fault. */
-static int tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) {
-    struct emt_root root = {{0}};
-
-    if (tdb)
-        tdb_root(tdb, &root);
-    emt_host_load_root(svc->host, cpu, tdb ? tdb->asid : 0, &root);
-    return 0;
-}
-
-static void tsvc_flush(struct emt_tsvc *svc, const struct emt_flush *flush) {
-    emt_host_flush(svc->host, flush);
+    x86_tsvc_caps(svc, caps);
+    caps->soft_bits = HASHED_SOFT_BITS;
 }
 
 /* ---- customized: cursor and ranges ---- */
@@ -620,11 +590,11 @@ static const struct emt_driver_ops hashed_driver = {
     .tdb_remove = tdb_remove,
     .tdb_test_clear = tdb_test_clear,
     .tdb_root = tdb_root,
-    .tsvc_init = tsvc_init,
-    .tsvc_fini = tsvc_fini,
+    .tsvc_init = x86_tsvc_init,
+    .tsvc_fini = x86_tsvc_fini,
     .tsvc_caps = tsvc_caps,
-    .tsvc_switch = tsvc_switch,
-    .tsvc_flush = tsvc_flush,
+    .tsvc_switch = x86_tsvc_switch,
+    .tsvc_flush = x86_tsvc_flush,
     .cursor_find = cursor_find,
     .cursor_set = cursor_set,
     .cursor_erase = cursor_erase,

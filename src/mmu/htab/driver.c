@@ -293,8 +293,6 @@ static uint64_t pte_test_clear(const struct emt_tdb *tdb, uint64_t pte, uint64_t
 /* The PTE stays, as a caller flushes only what was used: in the PTE, and in the leaf, which had them when the PTE
    was made. */
 static int tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask) {
-    const uint64_t bits =
-        (mask & EMT_AGE_ACCESSED ? RADIX_MASK(A) : 0) | (mask & EMT_AGE_DIRTY ? RADIX_MASK(D) : 0);
     struct htab *t = htab_of(tdb);
     uint64_t was = 0;
     int ad = -ENOENT;
@@ -302,10 +300,9 @@ static int tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask) {
     emt_lock(&t->lock);
     const struct tree_slot s = tree_descend(tdb, &(struct tree_path){0}, va);
     if (is_hashed(s.entry))
-        was = pte_test_clear(tdb, pte_of(tdb, &s), bits);
+        was = pte_test_clear(tdb, pte_of(tdb, &s), x86_age_bits(mask));
     if (s.entry)
-        ad = (int)tree_slot_test_clear(tdb, &s, mask) | (was & RADIX_MASK(A) ? (int)EMT_AGE_ACCESSED : 0) |
-             (was & RADIX_MASK(D) ? (int)EMT_AGE_DIRTY : 0);
+        ad = (int)(tree_slot_test_clear(tdb, &s, mask) | x86_age_mask(was));
     emt_unlock(&t->lock);
     return ad;
 }
@@ -349,18 +346,8 @@ static void tsvc_fini(struct emt_tsvc *svc) {
 }
 
 static void tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
-    tree_tsvc_caps(svc, caps);
+    x86_tsvc_caps(svc, caps);
     caps->soft_bits = HTAB_SOFT_BITS;
-}
-
-/* Without an address space no size is in use, and every walk ends as a fault. */
-static int tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) {
-    struct emt_root root = {{0}};
-
-    if (tdb)
-        tdb_root(tdb, &root);
-    emt_host_load_root(svc->host, cpu, tdb ? tdb->asid : 0, &root);
-    return 0;
 }
 
 static int tsvc_boot(struct emt_tsvc *svc) {
@@ -450,8 +437,8 @@ static const struct emt_driver_ops htab_driver = {
     .tsvc_init = tsvc_init,
     .tsvc_fini = tsvc_fini,
     .tsvc_caps = tsvc_caps,
-    .tsvc_switch = tsvc_switch,
-    .tsvc_flush = tree_tsvc_flush,
+    .tsvc_switch = x86_tsvc_switch,
+    .tsvc_flush = x86_tsvc_flush,
     .tsvc_boot = tsvc_boot,
     .tsvc_shutdown = tsvc_shutdown,
     .cursor_find = cursor_find,

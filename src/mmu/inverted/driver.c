@@ -9,6 +9,7 @@
 #include "mmu/inverted/regions.h"
 #include "mmu/inverted/table.h"
 #include "mmu/x86/object.h"
+#include "mmu/x86/service.h"
 
 #define AD (RADIX_MASK(A) | RADIX_MASK(D))
 
@@ -120,9 +121,7 @@ static void replace(struct emt_tdb *tdb, struct slot *s, uint64_t pte) {
 }
 
 static unsigned test_clear(struct emt_tdb *tdb, const struct slot *s, unsigned mask) {
-    const uint64_t bits = radix_is_swap(s->pte) ? 0
-                                                : (mask & EMT_AGE_ACCESSED ? RADIX_MASK(A) : 0) |
-                                                      (mask & EMT_AGE_DIRTY ? RADIX_MASK(D) : 0);
+    const uint64_t bits = radix_is_swap(s->pte) ? 0 : x86_age_bits(mask);
     const uint64_t pa = s->entry + sizeof(uint64_t) * INVERTED_PTE;
     uint64_t pte = s->pte;
 
@@ -132,7 +131,7 @@ static unsigned test_clear(struct emt_tdb *tdb, const struct slot *s, unsigned m
             break;
         pte = found;
     }
-    return (pte & bits & RADIX_MASK(A) ? EMT_AGE_ACCESSED : 0) | (pte & bits & RADIX_MASK(D) ? EMT_AGE_DIRTY : 0);
+    return x86_age_mask(pte & bits);
 }
 
 /* A new object over an old one of the same size. When it has another frame, it has another entry: the new one comes
@@ -238,30 +237,6 @@ static int tsvc_init(struct emt_tsvc *svc) {
 static void tsvc_fini(struct emt_tsvc *svc) {
     emt_state_free(svc->host, svc->priv);
     svc->priv = NULL;
-}
-
-static void tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
-    *caps = (struct emt_caps){.page_sizes = radix_bytes(1) | radix_bytes(2) | radix_bytes(3),
-                              .va_bits = (uint8_t)radix_va_bits(INVERTED_LEVELS),
-                              .pa_bits = (uint8_t)svc->arch->param[1],
-                              .asid_bits = RADIX_PCID_BITS,
-                              .soft_bits = RADIX_SOFT_BITS,
-                              .accessed_dirty = true,
-                              .global = true};
-}
-
-/* Without an address space no size is in use, and every walk ends as a fault. */
-static int tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) {
-    struct emt_root root = {{0}};
-
-    if (tdb)
-        tdb_root(tdb, &root);
-    emt_host_load_root(svc->host, cpu, tdb ? tdb->asid : 0, &root);
-    return 0;
-}
-
-static void tsvc_flush(struct emt_tsvc *svc, const struct emt_flush *flush) {
-    emt_host_flush(svc->host, flush);
 }
 
 static int tsvc_boot(struct emt_tsvc *svc) {
@@ -536,9 +511,9 @@ static const struct emt_driver_ops inverted_driver = {
     .tdb_root = tdb_root,
     .tsvc_init = tsvc_init,
     .tsvc_fini = tsvc_fini,
-    .tsvc_caps = tsvc_caps,
-    .tsvc_switch = tsvc_switch,
-    .tsvc_flush = tsvc_flush,
+    .tsvc_caps = x86_tsvc_caps,
+    .tsvc_switch = x86_tsvc_switch,
+    .tsvc_flush = x86_tsvc_flush,
     .tsvc_boot = tsvc_boot,
     .tsvc_shutdown = tsvc_shutdown,
     .range_unmap = range_unmap,

@@ -126,9 +126,7 @@ void tree_slot_replace(const struct emt_tdb *tdb, struct tree_slot *s, uint64_t 
 }
 
 unsigned tree_slot_test_clear(const struct emt_tdb *tdb, const struct tree_slot *s, unsigned mask) {
-    const uint64_t bits = radix_is_swap(s->entry) ? 0
-                                                  : (mask & EMT_AGE_ACCESSED ? RADIX_MASK(A) : 0) |
-                                                        (mask & EMT_AGE_DIRTY ? RADIX_MASK(D) : 0);
+    const uint64_t bits = radix_is_swap(s->entry) ? 0 : x86_age_bits(mask);
     const unsigned n = bits ? copies(s) : 0;
     uint64_t was = 0;
 
@@ -143,7 +141,7 @@ unsigned tree_slot_test_clear(const struct emt_tdb *tdb, const struct tree_slot 
         }
         was |= entry & bits;
     }
-    return (was & RADIX_MASK(A) ? EMT_AGE_ACCESSED : 0) | (was & RADIX_MASK(D) ? EMT_AGE_DIRTY : 0);
+    return x86_age_mask(was);
 }
 
 /* ---- nodes that come and go ---- */
@@ -388,25 +386,6 @@ void tree_tdb_root(const struct emt_tdb *tdb, struct emt_root *root) {
 
 /* ---- basic: service ---- */
 
-int tree_tsvc_init(struct emt_tsvc *svc) {
-    (void)svc;
-    return 0;
-}
-
-void tree_tsvc_fini(struct emt_tsvc *svc) {
-    (void)svc;
-}
-
-void tree_tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps) {
-    *caps = (struct emt_caps){.page_sizes = radix_bytes(1) | radix_bytes(2) | radix_bytes(3),
-                              .va_bits = (uint8_t)radix_va_bits((unsigned)svc->arch->param[0]),
-                              .pa_bits = (uint8_t)svc->arch->param[1],
-                              .asid_bits = RADIX_PCID_BITS,
-                              .soft_bits = RADIX_SOFT_BITS,
-                              .accessed_dirty = true,
-                              .global = true};
-}
-
 /* Without an address space the root points outside of memory, not at a table that may soon be another's. */
 int tree_tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) {
     struct emt_root root = {.word = {EMT_NO_PA}};
@@ -415,10 +394,6 @@ int tree_tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) {
         svc->arch->driver->tdb_root(tdb, &root);
     emt_host_load_root(svc->host, cpu, tdb ? tdb->asid : 0, &root);
     return 0;
-}
-
-void tree_tsvc_flush(struct emt_tsvc *svc, const struct emt_flush *flush) {
-    emt_host_flush(svc->host, flush);
 }
 
 /* ---- customized: cursor ---- */

@@ -29,6 +29,7 @@
 #include "emt/host.h"
 #include "mmu/tree/node.h"
 #include "mmu/x86/object.h"
+#include "mmu/x86/service.h"
 
 /* tdb->word[]: the root node; how often a node was freed; how many chances to fold are left out after a failure. */
 enum { TREE_ROOT, TREE_FREES, TREE_PATIENCE };
@@ -124,11 +125,7 @@ int tree_tdb_remove(struct emt_tdb *tdb, uint64_t va, struct emt_tobj *old);
 int tree_tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask);
 /* CR3: the root's frame and, with CR4.PCIDE, the PCID (SDM vol. 3, 4.5). */
 void tree_tdb_root(const struct emt_tdb *tdb, struct emt_root *root);
-int tree_tsvc_init(struct emt_tsvc *svc);
-void tree_tsvc_fini(struct emt_tsvc *svc);
-void tree_tsvc_caps(const struct emt_tsvc *svc, struct emt_caps *caps);
 int tree_tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb);
-void tree_tsvc_flush(struct emt_tsvc *svc, const struct emt_flush *flush);
 
 int tree_cursor_find(struct emt_cursor *c);
 int tree_cursor_set(struct emt_cursor *c, const struct emt_tobj *o);

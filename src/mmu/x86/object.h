@@ -32,6 +32,15 @@ bool x86_needs_flush(uint64_t old, uint64_t now, unsigned level);
 /* Level of an object that may stand in tables, 0: it may not. */
 unsigned x86_object_level(const struct emt_tsvc *, const struct emt_tobj *);
 
+/* A and D in an entry, by EMT_AGE_ mask; and back. */
+static inline uint64_t x86_age_bits(unsigned mask) {
+    return (mask & EMT_AGE_ACCESSED ? RADIX_MASK(A) : 0) | (mask & EMT_AGE_DIRTY ? RADIX_MASK(D) : 0);
+}
+
+static inline unsigned x86_age_mask(uint64_t bits) {
+    return (bits & RADIX_MASK(A) ? EMT_AGE_ACCESSED : 0) | (bits & RADIX_MASK(D) ? EMT_AGE_DIRTY : 0);
+}
+
 /* Owe a flush of [va, va + bytes), an object of that size. */
 void x86_gather(struct emt_gather *, uint64_t va, uint64_t bytes);
 
