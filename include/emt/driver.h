@@ -424,6 +424,9 @@ struct emt_walker_ops {
        neighbours are elsewhere. For TLBs that coalesce. */
     uint8_t line_pages;
     bool ranges; /* calls range_put: the machine may have a range TLB (mmu.range_tlb) */
+    /* Ranges that lie in aligned blocks of 2^n bytes: n, by which a range TLB may choose sets. NULL: of any place.
+     */
+    unsigned (*range_shift)(const struct emt_root *);
     /* What registers alone translate, before any TLB; for loads and stores. NULL: nothing. */
     void (*segment)(const struct emt_root *, struct emt_range *out);
 };

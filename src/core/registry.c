@@ -10,7 +10,7 @@ extern const struct emt_arch emt_fpt_l4l3_l2l1, emt_fpt_l3l2, emt_fpt_l4l3, emt_
 extern const struct emt_arch emt_hashed, emt_inverted, emt_inverted_hat2x, emt_inverted_hat_half, emt_htab;
 extern const struct emt_arch emt_mosaic_4, emt_mosaic_8, emt_mosaic_16, emt_mosaic_32, emt_mosaic_64;
 extern const struct emt_arch emt_mosaic_4_hashed, emt_mosaic_32_hashed;
-extern const struct emt_arch emt_rmm, emt_segment;
+extern const struct emt_arch emt_rmm, emt_segment, emt_anchor;
 
 /* clang-format off */
 static const struct emt_arch *const architectures[] = {
@@ -40,6 +40,7 @@ static const struct emt_arch *const architectures[] = {
     &emt_mosaic_32_hashed,
     &emt_rmm,
     &emt_segment,
+    &emt_anchor,
 };
 /* clang-format on */
 

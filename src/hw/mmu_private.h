@@ -138,7 +138,7 @@ void mmu_ranges_fini(struct mmu *m);
 /* Does a range allow this access? *flags: TLB_FLAGS of a page of it. */
 bool mmu_range_allows(const struct emt_range *r, unsigned type, uint64_t *flags);
 /* m->root is new. `switched`: of another address space, perhaps. */
-void mmu_segment_load(struct mmu *m, bool switched);
+void mmu_segment_load(struct mmu *m, bool switched); /* and how a range TLB chooses sets */
 /* The segment answers for this access: then *pa is the answer. */
 bool mmu_segment_hit(struct mmu *m, uint64_t va, unsigned type, uint64_t *pa);
 

@@ -34,7 +34,7 @@ int mmu_ranges_init(struct mmu *m) {
     if (!m->arch->walker->ranges || m->cfg->software_tlb || !m->cfg->range_tlb_entries)
         return 0;
     m->range_tlb = calloc(1, sizeof(*m->range_tlb));
-    return m->range_tlb ? range_tlb_init(m->range_tlb, m->cfg->range_tlb_entries) : -ENOMEM;
+    return m->range_tlb ? range_tlb_init(m->range_tlb, m->cfg->range_tlb_entries, m->cfg->range_tlb_ways) : -ENOMEM;
 }
 
 void mmu_ranges_fini(struct mmu *m) {
@@ -56,6 +56,8 @@ static bool holds(const struct emt_range *now, const struct emt_range *old) {
 void mmu_segment_load(struct mmu *m, bool switched) {
     const struct emt_range old = m->segment.range;
 
+    if (m->range_tlb && m->arch->walker->range_shift)
+        m->range_tlb->shift = m->arch->walker->range_shift(&m->root);
     if (!m->arch->walker->segment)
         return;
     m->arch->walker->segment(&m->root, &m->segment.range);

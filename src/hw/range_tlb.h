@@ -12,6 +12,9 @@
  *
  * It is asked only after a miss in level 1, at the same time as level 2: its comparators are too slow for level 1.
  * An invalidation of any address in a range drops the whole entry.
+ *
+ * Ranges that lie in aligned blocks (anchors, ISCA'17) may choose a set by their block: then there are sets and
+ * ways.
  */
 #ifndef EMT_HW_RANGE_TLB_H
 #define EMT_HW_RANGE_TLB_H
@@ -31,12 +34,13 @@ struct range_tlb_entry {
 
 struct range_tlb {
     struct range_tlb_entry *entry;
-    uint32_t entries;
+    uint32_t entries, ways; /* ways: of a set, when blocks choose sets */
+    unsigned shift;         /* log2 of a block's bytes; 0: one set of all entries */
     uint64_t clock;
 };
 
-/* -ENOMEM. */
-int range_tlb_init(struct range_tlb *, uint32_t entries);
+/* ways 0: fully associative. -EINVAL, -ENOMEM. */
+int range_tlb_init(struct range_tlb *, uint32_t entries, uint32_t ways);
 void range_tlb_fini(struct range_tlb *);
 
 /* The range around va, or NULL; valid until the next change. Counts as a use. */

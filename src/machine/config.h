@@ -126,8 +126,9 @@ struct emt_config {
     bool software_tlb;
     uint32_t software_tlb_cycles, software_tlb_instructions, software_tlb_ref_instructions;
 
-    uint32_t range_tlb_entries, range_tlb_cycles; /* mmu.range_tlb.*; of architectures that have ranges */
-    enum cfg_predictor predictor;                 /* mmu.predictor */
+    uint32_t range_tlb_entries, range_tlb_ways,
+        range_tlb_cycles;         /* mmu.range_tlb.*; of architectures that have ranges */
+    enum cfg_predictor predictor; /* mmu.predictor */
     struct cfg_spot spot;
 
     struct {

@@ -209,7 +209,10 @@ static int check_mmu_caches(struct setting_problem *p, const struct emt_config *
 
 static int check_predictor(struct setting_problem *p, const struct emt_config *cfg) {
     const struct cfg_spot *s = &cfg->spot;
+    int err = check_ways(p, "mmu", "range_tlb", cfg->range_tlb_entries, cfg->range_tlb_ways);
 
+    if (err)
+        return err;
     if (cfg->predictor == CFG_NO_PREDICTOR)
         return 0;
     if (cfg->software_tlb) {

@@ -209,7 +209,7 @@ static int tsvc_switch(struct emt_tsvc *svc, unsigned cpu, struct emt_tdb *tdb) 
 }
 
 static const struct emt_driver_ops segment_driver = {
-    RUNS_DRIVER_OPS,
+    RUNS_DRIVER_OPS(runs_range_protect, tree_huge_split),
     .tdb_create = tdb_create,
     .tdb_destroy = tdb_destroy,
     .tdb_root = tdb_root,

@@ -230,13 +230,13 @@ static int runs_huge_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, 
 }
 
 /* Members of emt_driver_ops; create, destroy, root, init and fini are the driver's own. */
-#define RUNS_DRIVER_OPS                                                                                            \
+#define RUNS_DRIVER_OPS(protect, split)                                                                            \
     .tobj_get = runs_tobj_get, .tobj_set = runs_tobj_set, .tobj_init = x86_tobj_init, .tobj_same = runs_tobj_same, \
     .tdb_find = tree_tdb_find, .tdb_update = runs_tdb_update, .tdb_remove = runs_tdb_remove,                       \
     .tdb_test_clear = runs_tdb_test_clear, .tsvc_caps = runs_tsvc_caps, .tsvc_flush = x86_tsvc_flush,              \
     .cursor_find = tree_cursor_find, .cursor_set = runs_cursor_set, .cursor_erase = runs_cursor_erase,             \
-    .range_unmap = runs_range_unmap, .range_protect = runs_range_protect, .range_copy = runs_range_copy,           \
+    .range_unmap = runs_range_unmap, .range_protect = protect, .range_copy = runs_range_copy,                      \
     .range_age = runs_range_age, .range_void = tree_range_void, .huge_collapse = runs_huge_collapse,               \
-    .huge_split = tree_huge_split
+    .huge_split = split
 
 #endif
