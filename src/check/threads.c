@@ -542,6 +542,7 @@ static bool prepare(struct race *r) {
     struct world *w = &r->w;
 
     w->host.load_root = on_load_root;
+    w->host.update_root = NULL; /* then load_root is called */
     w->host.flush = on_flush;
     w->frames.wait_readers = wait_readers;
     w->frames.readers = r;
