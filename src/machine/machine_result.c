@@ -6,6 +6,11 @@
 #include "hw/mosaic_tlb.h"
 #include "machine/machine_private.h"
 
+/* What hardware sees of it: with a hypervisor, guest-virtual in host-physical memory. */
+static void contiguity(struct machine *m, struct os_process *p, struct os_contiguity *out) {
+    os_contiguity_through(p, m->virt ? virt_process(m->virt) : NULL, out);
+}
+
 void machine_take_picture(struct machine *m, struct os_process *p) {
     struct machine_picture *pic = &m->picture;
 
@@ -16,7 +21,7 @@ void machine_take_picture(struct machine *m, struct os_process *p) {
     os_free_blocks(m->os, pic->free_blocks);
     pic->fragmentation = os_fragmentation(m->os, 9);
     if (p) {
-        os_contiguity(p, &pic->contiguity);
+        contiguity(m, p, &pic->contiguity);
         os_run_map(p, pic->run_of_cell, RESULT_CELLS);
     }
 }
@@ -29,7 +34,7 @@ void machine_take_sample(struct machine *m) {
         m->next_sample += m->sample_every;
     if (!p)
         return;
-    os_contiguity(p, &c);
+    contiguity(m, p, &c);
     struct result_sample s = {
         .accesses = m->accesses, .resident_bytes = c.resident_bytes, .longest_bytes = c.longest_bytes};
     memcpy(s.ranges, c.mappings[OS_VIEW_RANGE], sizeof(s.ranges));

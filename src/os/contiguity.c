@@ -69,6 +69,7 @@ void sizes_cover(struct sizes *s, uint64_t out[OS_SHARES]) {
 /* ---- collecting ---- */
 
 struct walk {
+    struct os_process *below; /* NULL, or whose memory the frames are */
     struct sizes runs, vmas;
     struct segment *segment;
     uint64_t n, room;
@@ -93,9 +94,49 @@ static bool add_segment(struct walk *w, const struct segment *s) {
     return true;
 }
 
+/* Where a run has got to. */
+struct place {
+    struct segment last;
+    uint64_t run; /* bytes; 0: none has begun */
+};
+
+/* A piece that one entry maps comes after what was there before. */
+static bool add_piece(struct walk *w, struct place *at, struct segment s) {
+    struct segment *last = &at->last;
+    bool ok = true;
+
+    s.joined = at->run && last->va + last->pages * PAGE == s.va && last->pfn + last->pages == s.pfn;
+    s.object_pages = (uint32_t)s.pages;
+    if (s.joined && last->object_pages == s.object_pages) {
+        last->pages += s.pages;
+    } else {
+        ok = !at->run || add_segment(w, last);
+        if (ok && at->run && !s.joined) {
+            ok = sizes_add(&w->runs, at->run, 1);
+            at->run = 0;
+        }
+        *last = s;
+    }
+    at->run += s.pages * PAGE;
+    return ok;
+}
+
+/* The frame below, and how many of `pages` lie in one object there; FRAME_NONE: so many are not there. */
+static uint64_t frame_below(struct os_process *below, uint64_t pfn, uint64_t *pages) {
+    uint64_t va = pfn << EMT_PAGE_SHIFT;
+    struct emt_tobj o;
+
+    if (!below)
+        return pfn;
+    emt_range_lock(&below->tdb, va, PAGE);
+    bool found = emt_tdb_find(&below->tdb, va, &o) == 0 && tobj(below->os, &o, EMT_ATTR_PRESENT);
+    emt_range_unlock(&below->tdb, va, PAGE);
+    *pages = min_u64(*pages, found ? (o.va + o.bytes - va) >> EMT_PAGE_SHIFT : 1);
+    return found ? tobj(below->os, &o, EMT_ATTR_PFN) + ((va - o.va) >> EMT_PAGE_SHIFT) : FRAME_NONE;
+}
+
 /* Objects of one VMA, or of what lies between two. false: host memory ran out. */
-static bool collect_range(struct os_process *p, uint64_t start, uint64_t end, struct walk *w, struct segment *last,
-                          uint64_t *run) {
+static bool collect_range(struct os_process *p, uint64_t start, uint64_t end, struct walk *w, struct place *at) {
     struct os *os = p->os;
     struct emt_cursor c;
     uint64_t resident = 0;
@@ -104,38 +145,31 @@ static bool collect_range(struct os_process *p, uint64_t start, uint64_t end, st
     if (emt_cursor_open(&c, &p->tdb, start, end, NULL))
         return false;
     while (ok && emt_cursor_next(&c)) {
-        struct segment s = {.va = c.obj.va, .pfn = tobj(os, &c.obj, EMT_ATTR_PFN)};
+        uint64_t pfn = tobj(os, &c.obj, EMT_ATTR_PFN), all = c.obj.bytes >> EMT_PAGE_SHIFT;
 
         if (!tobj(os, &c.obj, EMT_ATTR_PRESENT))
             continue;
-        s.pages = s.object_pages = c.obj.bytes >> EMT_PAGE_SHIFT;
         resident += c.obj.bytes;
         w->touched += tobj(os, &c.obj, EMT_ATTR_ACCESSED) ? c.obj.bytes : 0;
-        s.joined = *run && last->va + last->pages * PAGE == s.va && last->pfn + last->pages == s.pfn;
-        if (s.joined && last->object_pages == s.object_pages) {
-            last->pages += s.pages;
-        } else {
-            ok = !*run || add_segment(w, last);
-            if (ok && *run && !s.joined) {
-                ok = sizes_add(&w->runs, *run, 1);
-                *run = 0;
-            }
-            *last = s;
+        for (uint64_t i = 0, n; ok && i < all; i += n) {
+            n = all - i;
+            uint64_t frame = frame_below(w->below, pfn + i, &n);
+
+            if (frame != FRAME_NONE)
+                ok = add_piece(w, at, (struct segment){.va = c.obj.va + i * PAGE, .pfn = frame, .pages = n});
         }
-        *run += c.obj.bytes;
     }
     emt_cursor_close(&c);
     return ok && (!resident || sizes_add(&w->vmas, resident, 1));
 }
 
 static bool collect(struct os_process *p, struct walk *w) {
-    struct segment last = {0};
-    uint64_t run = 0;
+    struct place at = {0};
 
     for (const struct vma *v = p->vmas.first; v; v = v->next)
-        if (!collect_range(p, v->start, v->end, w, &last, &run))
+        if (!collect_range(p, v->start, v->end, w, &at))
             return false;
-    return !run || (add_segment(w, &last) && sizes_add(&w->runs, run, 1));
+    return !at.run || (add_segment(w, &at.last) && sizes_add(&w->runs, at.run, 1));
 }
 
 /* ---- views ---- */
@@ -246,10 +280,14 @@ static void views(struct os_process *p, struct walk *w, struct os_contiguity *ou
 }
 
 static bool look(struct os_process *p, struct walk *w) {
-    struct os_peek peek;
+    struct os_peek peek, below;
 
     os_peek_begin(p->os, &peek);
+    if (w->below)
+        os_peek_begin(w->below->os, &below);
     bool ok = collect(p, w);
+    if (w->below)
+        os_peek_end(w->below->os, &below);
     os_peek_end(p->os, &peek);
     return ok;
 }
@@ -261,7 +299,11 @@ static void forget(struct walk *w) {
 }
 
 void os_contiguity(struct os_process *p, struct os_contiguity *out) {
-    struct walk w = {0};
+    os_contiguity_through(p, NULL, out);
+}
+
+void os_contiguity_through(struct os_process *p, struct os_process *below, struct os_contiguity *out) {
+    struct walk w = {.below = below};
 
     *out = (struct os_contiguity){0};
     if (look(p, &w) && w.runs.n)

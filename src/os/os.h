@@ -224,6 +224,9 @@ struct os_contiguity {
     uint64_t longest[OS_LONGEST];           /* bytes of the longest runs, descending */
 };
 void os_contiguity(struct os_process *, struct os_contiguity *);
+/* Of a guest's process in host memory: what the guest's OS calls frames is the memory of process `below` of another
+   OS, from its address 0 on. NULL: as os_contiguity(). */
+void os_contiguity_through(struct os_process *, struct os_process *below, struct os_contiguity *);
 
 /* The same memory as in os_memory_map(), coloured by run: for each cell the rank, from 1 on, of the run that has
    most of it; OS_RUN_SMALL: of a run beyond the longest OS_RUN_RANKS; 0: nothing of this process. */

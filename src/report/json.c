@@ -437,16 +437,17 @@ static json_t *host(const struct result_virt *v) {
     const struct os_contiguity *c = &v->contiguity;
     const uint64_t *mapped = v->os.mapped_bytes;
 
-    return json_pack("{s:o,s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:{s:I,s:I,s:I},s:I,s:o,s:{s:I,s:I,s:I,s:I},s:I,s:I}", "mmu",
-                     text(v->host.mmu), "faults", faults(&v->os), "instructions", whole(v->os_instructions),
-                     "cycles", real(v->cycles_host_os), "table_bytes", whole(v->table_bytes), "table_bytes_peak",
-                     whole(v->table_bytes_peak), "by_operation", by_operation(&v->os, v->host.os.cpi), "bytes",
-                     whole(v->host.memory.bytes), "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]),
-                     "1G", whole(mapped[2]), "resident_peak_bytes", whole(v->os.resident_peak_bytes),
-                     "fragmentation", real(v->fragmentation), "contiguity", "resident_bytes",
-                     whole(c->resident_bytes), "runs", whole(c->runs), "runs_99", whole(c->runs_99),
-                     "longest_bytes", whole(c->longest_bytes), "changes", whole(v->stats.host_changes),
-                     "balloon_pages", whole(v->stats.balloon_pages));
+    return json_pack(
+        "{s:o,s:o,s:I,s:o,s:I,s:I,s:o,s:I,s:{s:I,s:I,s:I},s:I,s:o,s:{s:I,s:I,s:I,s:I},s:I,s:I,s:o,s:o}", "mmu",
+        text(v->host.mmu), "faults", faults(&v->os), "instructions", whole(v->os_instructions), "cycles",
+        real(v->cycles_host_os), "table_bytes", whole(v->table_bytes), "table_bytes_peak",
+        whole(v->table_bytes_peak), "by_operation", by_operation(&v->os, v->host.os.cpi), "bytes",
+        whole(v->host.memory.bytes), "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]), "1G",
+        whole(mapped[2]), "resident_peak_bytes", whole(v->os.resident_peak_bytes), "fragmentation",
+        real(v->fragmentation), "contiguity", "resident_bytes", whole(c->resident_bytes), "runs", whole(c->runs),
+        "runs_99", whole(c->runs_99), "longest_bytes", whole(c->longest_bytes), "changes",
+        whole(v->stats.host_changes), "balloon_pages", whole(v->stats.balloon_pages), "placement",
+        placement(&v->os.place), "reclaim", reclaim(&v->os.reclaim));
 }
 
 /* null for a machine without a hypervisor. */

@@ -171,6 +171,8 @@ static const struct spec specs[] = {
      "faults of the host's OS for memory of the guest"},
     {"Virtual machine", "host changes", "virt.host.changes", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
      "times that the host changed mappings of the guest's memory, and all that showed them was flushed"},
+    {"Virtual machine", "host swapped out", "virt.host.reclaim.swapped_out", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "pages of guest memory that the host wrote to swap"},
     {"Virtual machine", "host tables, peak", "virt.host.table_bytes_peak", NULL, 1, UNIT_BYTES, BETTER_LESS, false,
      "memory that the host's tables took, shadow tables included"},
     {"Virtual machine", "host in 4K pages", "virt.host.mapped_bytes.4K", NULL, 1, UNIT_BYTES, BETTER_NEITHER, true,

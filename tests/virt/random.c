@@ -86,6 +86,10 @@ static void child_does(struct world *w, uint64_t *state, uint32_t *children) {
     w->b->thread = 0;
 }
 
+/* Less memory in the host than the guest uses: reclaim and swap take frames from under it. */
+static const char *const tight[] = {"host.memory.bytes=16M", "host.os.swap.bytes=64M", "guest.memory.bytes=64M",
+                                    NULL};
+
 static void one_sequence(const char *guest, const char *host, const char *mode, const char *const *more,
                          uint64_t seed) {
     struct world w;
@@ -93,6 +97,12 @@ static void one_sequence(const char *guest, const char *host, const char *mode, 
 
     world_open(&w, guest, host, mode, more);
     put_mmap(&w, AREA, SPAN);
+    put_mmap(&w, AREA + SPAN, SPAN);
+    for (uint64_t va = AREA + SPAN; more == tight && va < AREA + 2 * SPAN; va += PAGE) {
+        put(&w, ev_store(va, 3));
+        if (w.b->words > 2000)
+            run(&w);
+    }
     for (unsigned i = 0; i < OPS; i++) {
         put_accesses(&w, &seed, 40);
         guest_does(&w, &seed, &children);
@@ -102,7 +112,7 @@ static void one_sequence(const char *guest, const char *host, const char *mode, 
         if (random_of(&seed) % 3 == 0) {
             uint64_t pages = 1 + random_of(&seed) % 600;
 
-            host_drops(&w, random_of(&seed) % (64 * MIB / PAGE) * PAGE, pages * PAGE);
+            host_drops(&w, random_of(&seed) % (48 * MIB / PAGE) * PAGE, pages * PAGE);
         }
     }
     struct emt_result *r = result_of(&w);
@@ -111,6 +121,7 @@ static void one_sequence(const char *guest, const char *host, const char *mode, 
                  r->checker.first);
     assert_true(r->checker.checked > OPS * 20);
     assert_true(r->virt.stats.host_changes > 0);
+    assert_true(more != tight || r->virt.os.reclaim.swapped_out > 0);
     assert_int_equal(os_verify(w.m->os), 0);
     assert_int_equal(os_verify(virt_os(w.m->virt)), 0);
     free(r);
@@ -138,6 +149,8 @@ static void sequences(const char *mode) {
         one_sequence(pair[i][0], pair[i][1], mode, small, 3 * i + 1);
         one_sequence(pair[i][0], pair[i][1], mode, huge, 3 * i + 2);
         one_sequence(pair[i][0], pair[i][1], mode, plain, 3 * i + 3);
+        if (i < 4)
+            one_sequence(pair[i][0], pair[i][1], mode, tight, 3 * i + 4);
     }
 }
 

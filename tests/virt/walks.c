@@ -155,6 +155,37 @@ static void a_page_of_zeroes_is_replaced_under_the_guest(void **state) {
     world_close(&w);
 }
 
+/* Runs of guest-virtual in host-physical memory are cut by either side. */
+static void contiguity_is_of_both_dimensions(void **state) {
+    (void)state;
+    struct world w;
+    struct os_contiguity c;
+
+    world_open(&w, "radix4", "radix4", "nested", NULL);
+    put_mmap(&w, AREA, 64 * PAGE);
+    for (unsigned i = 0; i < 64; i++)
+        put(&w, ev_store(AREA + i * PAGE, 3));
+    run(&w);
+    struct os_process *p = os_process_find(w.m->os, 1), *vm = virt_process(w.m->virt);
+    os_contiguity(p, &c);
+    uint64_t guest = c.runs;
+    os_contiguity_through(p, vm, &c);
+    assert_true(c.runs >= guest);
+    assert_int_equal(c.resident_bytes, 64 * PAGE);
+    uint64_t runs = c.runs;
+    /* One page in the middle gets another frame of the host: a piece before it, the page, a piece behind it. */
+    struct emt_walk page;
+    uint64_t va = AREA + 40 * PAGE;
+    assert_int_equal(mmu_peek_tables(w.m->arch, &w.m->host, &w.m->core[0].mmu->root, va, EMT_LOAD, &page), 0);
+    host_drops(&w, page.pa + (va - page.va), PAGE);
+    os_contiguity_through(p, vm, &c);
+    assert_int_equal(c.resident_bytes, 63 * PAGE);
+    assert_true(c.runs > runs);
+    os_contiguity(p, &c);
+    assert_int_equal(c.runs, guest);
+    world_close(&w);
+}
+
 /* A change in the host that nobody flushes is found by the checker, and one that is flushed is no finding. */
 static void a_forgotten_flush_is_found(void **state) {
     (void)state;
@@ -241,6 +272,7 @@ int main(void) {
         cmocka_unit_test(entries_hold_the_smaller_page),
         cmocka_unit_test(each_first_touch_is_one_violation),
         cmocka_unit_test(a_page_of_zeroes_is_replaced_under_the_guest),
+        cmocka_unit_test(contiguity_is_of_both_dimensions),
         cmocka_unit_test(a_forgotten_flush_is_found),
         cmocka_unit_test(shadow_tables_cost_exits),
         cmocka_unit_test(the_host_running_out_of_memory_is_said),
