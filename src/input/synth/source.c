@@ -99,7 +99,7 @@ static void fill_init(struct source *src, unsigned thread, struct synth_out *out
             c->line = first * (4096 >> INIT_STORE_SHIFT);
         c->started = true;
         end *= 4096 >> INIT_STORE_SHIFT;
-        for (; c->line < end; c->line++) {
+        for (; c->line < end; c->line += s->key[KEY_INIT].u == 2 ? 4096 >> INIT_STORE_SHIFT : 1) {
             if (!out_room(&o, 3))
                 goto full;
             out_fetch(&o, LOOP(INIT_LOOP), INIT_INSNS);

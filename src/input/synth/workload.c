@@ -27,8 +27,10 @@ static const struct workload_key common_keys[KEY_OWN] = {
                       "loads and stores after the init phase, over all threads; 0: until the algorithm's end"},
     [KEY_SEED] = {"seed", KIND_COUNT, 0, 1e15, 1, NULL, NULL, "of everything random"},
     [KEY_THREADS] = {"threads", KIND_COUNT, 1, SYNTH_THREADS_MAX, 1, NULL, NULL, "blocks of each thread in turn"},
-    [KEY_INIT] = {"init", KIND_COUNT, 0, 1, 0, NULL, "1 up to bytes=1G, then 0",
-                  "1: first write all data, 64 bytes a store, as the program's initialisation would"},
+    [KEY_INIT] =
+        {"init", KIND_COUNT, 0, 2, 0, NULL, "1 up to bytes=1G, then 0",
+         "1: first write all data, 64 bytes a store, as the program's initialisation would; 2: one store in "
+         "each 4 KiB page"},
     [KEY_MADVISE] = {"madvise", KIND_COUNT, 0, 1, 0, NULL, NULL, "1: madvise(MADV_HUGEPAGE) on all data"},
 };
 
