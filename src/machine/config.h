@@ -165,9 +165,10 @@ struct emt_config {
         uint32_t nodes;        /* NUMA nodes of equal size; core c belongs to node c * nodes / count */
         uint32_t local_cycles; /* on top of the LLC's lookup */
         uint32_t remote_cycles;
-        double fragmented; /* memory.fragmented 0..1: unusable free space index at order 9 made beforehand */
-        double occupied;   /* memory.occupied 0..1: share of memory the fragmentation takes away, at most */
         double unmovable;  /* memory.unmovable 0..1: share kept for what cannot move, where frames are restricted */
+        double fragmented; /* memory.fragmented 0..1: unusable free space index at order 9 made beforehand */
+        uint64_t fragment_bytes; /* memory.fragment_bytes: ... in aligned pieces of so many bytes */
+        double occupied;         /* memory.occupied 0..1: share of memory the fragmentation takes away, at most */
         uint64_t seed;
     } memory;
 

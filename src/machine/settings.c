@@ -8,8 +8,9 @@
 
 _Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4 &&
                    sizeof(enum cfg_mmu_cache_kind) == 4 && sizeof(enum cfg_predictor) == 4 &&
-                   sizeof(enum cfg_placement) == 4 && sizeof(enum cfg_reclaim) == 4 && sizeof(enum cfg_device) == 4 &&
-                   sizeof(enum cfg_readahead) == 4 && sizeof(enum cfg_virt_mode) == 4,
+                   sizeof(enum cfg_placement) == 4 && sizeof(enum cfg_reclaim) == 4 &&
+                   sizeof(enum cfg_device) == 4 && sizeof(enum cfg_readahead) == 4 &&
+                   sizeof(enum cfg_virt_mode) == 4,
                "enums are stored as 32 bits");
 
 static const struct setting_word replacements[] = {
@@ -159,6 +160,7 @@ const struct setting setting_table[] = {
     U32("memory.local_cycles", "cycles", "0", "1000000", "200", DMT, "memory of the core's own node, on top of the last level's lookup", AT(memory.local_cycles)),
     U32("memory.remote_cycles", "cycles", "0", "1000000", "300", ASSUMED ": 1.5 x local; Intel MLC on E7-4800: 1.47", "memory of another node", AT(memory.remote_cycles)),
     NUMBER("memory.fragmented", "", "0", "1", "0", "", "unusable free space index at 2 MiB made beforehand", AT(memory.fragmented)),
+    BYTES("memory.fragment_bytes", "2M", "1T", "2M", "", "fragmentation comes in aligned pieces of this size: between them free memory stays whole", AT(memory.fragment_bytes)),
     NUMBER("memory.occupied", "", "0", "1", "0.5", ASSUMED, "share of memory the fragmentation may take away", AT(memory.occupied)),
     NUMBER("memory.unmovable", "", "0", "1", "0.015625", ASSUMED, "share kept free of mosaic pages, for page tables and what else cannot move; other architectures do not ask", AT(memory.unmovable)),
     U64("memory.seed", "", "0", MAX_U64, "1", "", "seed of the fragmentation", AT(memory.seed)),

@@ -97,6 +97,8 @@ struct emt_tdb *os_process_tdb(struct os_process *p) {
 
 /* Unmap everything. */
 void os_drop_space(struct os_process *p) {
+    if (p->os->place.mark.p == p)
+        p->os->place.mark.p = NULL; /* a collapse left it for the next fault */
     while (p->vmas.first) {
         struct vma *v = p->vmas.first;
 

@@ -4,7 +4,9 @@
  * no huge page can be had from these. They stand for what compaction cannot move (pinned pages, kernel objects that
  * ended up in movable page blocks): their page blocks stay movable and 4 KiB pages go into the holes.
  *
- * Wholly free blocks are visited in a random order, which also shuffles the free lists, as age does. Each gets 1,
+ * Wholly free blocks are visited in a random order (memory.fragment_bytes: aligned pieces of so many bytes are, and
+ * within one its blocks in order: free memory between the pieces stays whole, as where a system groups what cannot
+ * move), which also shuffles the free lists, as age does. Each gets 1,
  * 2, 4, 8 or 16 frames with probability 1/2, 1/4, ... 1/32, or 32 with the last 1/32, at random places: 3.5 on
  * average, and free runs of every length (assumed; measured distributions vary from machine to machine). With k of
  * N blocks visited and h frames taken in each, the unusable free space index at order 9 is
@@ -47,10 +49,12 @@ static void poke(struct frames *f, uint64_t base, unsigned n, uint64_t *state) {
     }
 }
 
-double frames_fragment(struct frames *f, double degree, double occupied, uint64_t seed) {
+double frames_fragment(struct frames *f, double degree, double occupied, uint64_t piece_bytes, uint64_t seed) {
     uint64_t state = seed, key[3], blocks = f->total / BLOCK_FRAMES, count[ORDERS];
+    uint64_t piece = piece_bytes / EMT_PAGE_BYTES / BLOCK_FRAMES; /* in blocks */
     unsigned bits = 1;
-    while (1ull << bits < blocks)
+    piece = piece ? piece : 1;
+    while (1ull << bits < (blocks + piece - 1) / piece)
         bits++;
     for (unsigned i = 0; i < 3; i++)
         key[i] = next_random(&state);
@@ -59,13 +63,13 @@ double frames_fragment(struct frames *f, double degree, double occupied, uint64_
     uint64_t usable = count[9] * BLOCK_FRAMES + count[10] * PAIR_FRAMES, left = 0;
     if (occupied > 0)
         left = (uint64_t)((occupied < 1 ? occupied : 1) * (double)f->total);
-    for (uint64_t i = 0; i < 1ull << bits && usable && left; i++) {
+    for (uint64_t i = 0; i < (1ull << bits) * piece && usable && left; i++) {
         /* What one more block would add is at most BLOCK_FRAMES; half of that decides which side is nearer. */
         double free = (double)frames_free_total(f), want = degree * free;
         double unusable = free - (double)usable;
         if (unusable + BLOCK_FRAMES / 2.0 > want)
             break;
-        uint64_t b = shuffle(i, bits, key);
+        uint64_t b = shuffle(i / piece, bits, key) * piece + i % piece;
         if (b >= blocks || frames_free_in(f, b * BLOCK_FRAMES, BLOCK_FRAMES) != BLOCK_FRAMES)
             continue;
         /* Keep a frame for each block yet to come: better fewer holes than a lower degree. */

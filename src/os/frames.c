@@ -168,16 +168,16 @@ static void halve(struct frames *f, uint64_t pfn, unsigned order) {
 }
 
 /* Cut the free piece of order `from` at pfn, which is on no list, down to the one of order `to` that holds
-   `target`; what is left over goes on the lists. */
-static uint64_t carve(struct frames *f, uint64_t pfn, unsigned from, uint64_t target, unsigned to) {
+   `target`; what is left over goes on the lists, first or last. */
+static uint64_t carve(struct frames *f, uint64_t pfn, unsigned from, uint64_t target, unsigned to, bool last) {
     while (from > to) {
         from--;
         uint64_t upper = pfn + (1u << from);
         halve(f, pfn, from);
         if (target < upper) {
-            list_add(f, upper, from, false);
+            list_add(f, upper, from, last);
         } else {
-            list_add(f, pfn, from, false);
+            list_add(f, pfn, from, last);
             pfn = upper;
         }
     }
@@ -236,7 +236,7 @@ static uint64_t take_smallest(struct frames *f, struct node *n, enum frame_mobil
         return FRAME_NONE;
     unsigned from = order + (unsigned)__builtin_ctz(orders);
     uint64_t pfn = pop(f, n, m, from);
-    return carve(f, pfn, from, pfn, order);
+    return carve(f, pfn, from, pfn, order, false);
 }
 
 /* The page blocks of a whole piece that is on no list change sides. */
@@ -313,33 +313,37 @@ uint64_t frames_alloc(struct frames *f, unsigned order, int node, enum frame_mob
     return pfn == FRAME_NONE ? pfn : take(f, pfn, order, use);
 }
 
-uint64_t frames_alloc_at(struct frames *f, uint64_t pfn, unsigned order, enum frame_mobility m, enum os_use use) {
+static uint64_t alloc_at(struct frames *f, uint64_t pfn, unsigned order, enum frame_mobility m, enum os_use use,
+                         bool last) {
     if (order > FRAMES_MAX_ORDER || pfn % (1u << order) || pfn >= f->total)
         return FRAME_NONE;
     /* Buddies that are free have joined: aligned frames that are all free lie in one piece. */
-    if (frames_free_in(f, pfn, 1u << order) != 1u << order)
+    uint64_t piece;
+    int found = free_piece(f, pfn, &piece);
+    if (found < (int)order)
         return FRAME_NONE;
 
-    uint64_t piece = pfn;
-    unsigned from = FRAMES_MAX_ORDER;
-    struct block *b = block_of(f, pfn);
-    if (b->state == BLOCK_FRESH) {
-        piece = pair_touch(f, pfn);
-    } else {
-        if (b->state == BLOCK_SPLIT)
-            piece = pfn - pfn % BLOCK_FRAMES + piece_head(split_of(f, b), pfn % BLOCK_FRAMES);
-        else
-            piece = pfn - pfn % BLOCK_FRAMES - (b->state == BLOCK_TAIL ? BLOCK_FRAMES : 0);
-        from = record_of(f, piece)->link.order;
+    unsigned from = (unsigned)found;
+    if (block_of(f, pfn)->state == BLOCK_FRESH)
+        pair_touch(f, pfn);
+    else
         list_del(f, piece, from);
-    }
     if (from >= FRAMES_HUGE_ORDER) { /* a page block that was free is of our kind from now on */
         unsigned whole = order > FRAMES_HUGE_ORDER ? order : FRAMES_HUGE_ORDER;
-        piece = carve(f, piece, from, pfn, whole);
+        piece = carve(f, piece, from, pfn, whole, last);
         set_mobility(f, piece, whole, m);
         from = whole;
     }
-    return take(f, carve(f, piece, from, pfn, order), order, use);
+    return take(f, carve(f, piece, from, pfn, order, last), order, use);
+}
+
+uint64_t frames_alloc_at(struct frames *f, uint64_t pfn, unsigned order, enum frame_mobility m, enum os_use use) {
+    return alloc_at(f, pfn, order, m, use, false);
+}
+
+uint64_t frames_alloc_target(struct frames *f, uint64_t pfn, unsigned order, enum frame_mobility m,
+                             enum os_use use) {
+    return alloc_at(f, pfn, order, m, use, true);
 }
 
 /* ---- giving back ---- */

@@ -45,6 +45,9 @@ void frames_free_all(struct frames *);
 uint64_t frames_alloc(struct frames *, unsigned order, int node, enum frame_mobility, enum os_use use);
 /* Exactly these frames, when all are free; FRAME_NONE otherwise. For placement. */
 uint64_t frames_alloc_at(struct frames *, uint64_t pfn, unsigned order, enum frame_mobility, enum os_use use);
+/* The same; what is left of the piece that they were part of is given out last, since its frames are likely to be
+   asked for in the same way. */
+uint64_t frames_alloc_target(struct frames *, uint64_t pfn, unsigned order, enum frame_mobility, enum os_use use);
 /* 2^order frames, order > FRAMES_MAX_ORDER, side by side and aligned to their size, for tables that must be
    contiguous: a scan for whole free blocks of order 10, on the preferred node first, as Linux's
    alloc_contig_range(), but nothing is moved out of the way. Each block is an allocation of its own. FRAME_NONE. */
@@ -86,8 +89,8 @@ bool frames_clusters(const struct frames *, bool (*each)(void *ctx, uint64_t fra
 /* `n` cells of equal size over all memory, each with its bytes by use. */
 void frames_map(const struct frames *, struct os_cell *cells, unsigned n);
 /* Occupy frames, from a seed, until the index at order 9 is `degree`, taking at most `occupied` of all memory.
-   Returns the degree reached: within half a 2 MiB block of `degree` if `occupied` allowed it. */
-double frames_fragment(struct frames *, double degree, double occupied, uint64_t seed);
+   Whole pieces of `piece_bytes` one after the other; at most 2 MiB: single blocks. Returns the degree reached: within half a 2 MiB block of `degree` if `occupied` allowed it. */
+double frames_fragment(struct frames *, double degree, double occupied, uint64_t piece_bytes, uint64_t seed);
 /* Lists, bitmaps and counts agree; 0, or negative after a line on stderr. */
 int frames_verify(const struct frames *);
 

@@ -166,6 +166,35 @@ static inline unsigned piece_head(const struct split *s, unsigned i) {
     return w * 64 + 63 - (unsigned)__builtin_clzll(bits);
 }
 
+/* Order of the free piece that holds pfn, and its first frame; -1: pfn is not free. */
+static inline int free_piece(const struct frames *f, uint64_t pfn, uint64_t *piece) {
+    const struct block *b = block_of(f, pfn);
+    unsigned i = pfn % BLOCK_FRAMES;
+
+    *piece = pfn - i;
+    switch (b->state) {
+    case BLOCK_FRESH:
+        *piece = pfn - pfn % PAIR_FRAMES;
+        return FRAMES_MAX_ORDER;
+    case BLOCK_FREE:
+        return b->whole.link.order;
+    case BLOCK_TAIL:
+        *piece -= BLOCK_FRAMES;
+        return b[-1].state == BLOCK_FREE ? (int)FRAMES_MAX_ORDER : -1;
+    case BLOCK_SPLIT: {
+        struct split *s = split_of(f, b);
+
+        if (!bit_get(s->free, i))
+            return -1;
+        i = piece_head(s, i);
+        *piece += i;
+        return split_record(f, s, i)->link.order;
+    }
+    default:
+        return -1;
+    }
+}
+
 /* The next touched block at or after `b`; the number of blocks when there is none. */
 static inline uint64_t next_touched(const struct frames *f, uint64_t b) {
     uint64_t blocks = f->total / BLOCK_FRAMES;

@@ -133,24 +133,9 @@ uint64_t frames_node_frames(const struct frames *f) {
 }
 
 int frames_free_order(const struct frames *f, uint64_t pfn) {
-    if (pfn >= f->total)
-        return -1;
-    const struct block *b = block_of(f, pfn);
-    unsigned i = pfn % BLOCK_FRAMES;
-    switch (b->state) {
-    case BLOCK_FRESH:
-        return FRAMES_MAX_ORDER;
-    case BLOCK_FREE:
-        return b->whole.link.order;
-    case BLOCK_TAIL:
-        return b[-1].state == BLOCK_FREE ? FRAMES_MAX_ORDER : -1;
-    case BLOCK_SPLIT:
-        break;
-    default:
-        return -1;
-    }
-    struct split *s = split_of(f, b);
-    return bit_get(s->free, i) ? split_record(f, s, piece_head(s, i))->link.order : -1;
+    uint64_t piece;
+
+    return pfn < f->total ? free_piece(f, pfn, &piece) : -1;
 }
 
 /* The lowest aligned run of free blocks of order 10, by the contiguity map. */

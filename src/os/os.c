@@ -114,7 +114,8 @@ int os_new(struct os **out, const struct emt_config *cfg, struct emt_tsvc *svc) 
     os->host->frame_free = table_frame_free;
     os->booted = emt_tsvc_boot(svc) == 0;
     if (cfg->memory.fragmented > 0)
-        frames_fragment(os->frames, cfg->memory.fragmented, cfg->memory.occupied, cfg->memory.seed);
+        frames_fragment(os->frames, cfg->memory.fragmented, cfg->memory.occupied, cfg->memory.fragment_bytes,
+                        cfg->memory.seed);
     os->boot_clusters = contig_clusters(os);
     os->reserved_frames = frames_total(os->frames) - frames_free_total(os->frames) - os->table_frames;
     *out = os;

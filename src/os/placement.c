@@ -23,6 +23,8 @@ uint64_t placement_frame(struct os_process *p, uint64_t va, unsigned order, enum
     struct os *os = p->os;
 
     os->place.contig_pfn = FRAME_NONE;
+    if (!os->place.policy->frame)
+        return FRAME_NONE;
     struct vma *v = vma_at(&p->vmas, va);
     return v ? os->place.policy->frame(p, v, va, order, use) : FRAME_NONE;
 }

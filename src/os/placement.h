@@ -35,7 +35,8 @@ struct place_records {
 
 struct placement {
     const char *name;
-    /* Frames for va, 2^order of them, allocated; FRAME_NONE: take what the buddy allocator gives. v holds va. */
+    /* Frames for va, 2^order of them, allocated; FRAME_NONE: take what the buddy allocator gives. v holds va. May be
+       NULL. */
     uint64_t (*frame)(struct os_process *p, struct vma *v, uint64_t va, unsigned order, enum os_use use);
     /* [start, end) was mapped or may be accessed now. May be NULL. */
     void (*mapped)(struct os_process *p, uint64_t start, uint64_t end);

@@ -14,11 +14,12 @@
  * (os.ca.replace_order). A copy on write takes the same way. Pages of the page cache have one offset for each file,
  * which a busy target replaces.
  *
- * Where we differ from the artifact: a VMA is placed so that its huge pages fall on aligned frames at once (there,
- * a misaligned target is rounded up at the fault); small pages may by default take their targets out of free blocks
- * of the largest order too (os.ca.split_order; there, only up to order 9); the page cache does not reserve the rest
- * of a 2 MiB block for its file. A forked child starts without records (there, it copies its parent's, whose
- * targets are all busy).
+ * Where we differ from the artifact: what is left of a block out of which a target was taken goes to the end of the
+ * free lists, or the buddy allocator would give strays the very next targets; a VMA is placed so that its huge
+ * pages fall on aligned frames at once (there, a misaligned target is rounded up at the fault); small pages may by
+ * default take their targets out of free blocks of the largest order too (os.ca.split_order; there, only up to
+ * order 9); the page cache does not reserve the rest of a 2 MiB block for its file. A forked child starts without
+ * records (there, it copies its parent's, whose targets are all busy).
  */
 #include "os/contig.h"
 #include "os/internal.h"
@@ -52,8 +53,9 @@ static uint64_t take(struct os *os, int64_t target, unsigned order, enum os_use 
         s->other_node++;
         return FRAME_NONE;
     }
-    bool busy = order == 0 && frames_free_order(os->frames, (uint64_t)target) > (int)os->cfg.os.ca_split_order;
-    uint64_t pfn = busy ? FRAME_NONE : frames_alloc_at(os->frames, (uint64_t)target, order, FRAME_MOVABLE, use);
+    bool busy = order == 0 && os->cfg.os.ca_split_order < FRAMES_MAX_ORDER &&
+                frames_free_order(os->frames, (uint64_t)target) > (int)os->cfg.os.ca_split_order;
+    uint64_t pfn = busy ? FRAME_NONE : frames_alloc_target(os->frames, (uint64_t)target, order, FRAME_MOVABLE, use);
     if (pfn == FRAME_NONE)
         s->busy++;
     else
@@ -81,9 +83,10 @@ static uint64_t file_frame(struct os *os, struct vma *v, uint64_t va, enum os_us
             if (pfn != FRAME_NONE || again)
                 return pfn;
         }
-        uint64_t pfn = place(os, pages > page ? pages - page : 1);
+        /* First the whole file, then what comes from this page on. */
+        uint64_t from = f->placed || pages <= page ? page : 0, pfn = place(os, max_u64(pages, page + 1) - from);
         f->placed = pfn != FRAME_NONE;
-        f->place_offset = (int64_t)page - (int64_t)pfn;
+        f->place_offset = (int64_t)from - (int64_t)pfn;
         if (!f->placed)
             return FRAME_NONE;
     }

@@ -29,7 +29,7 @@ static uint64_t place_block(struct os *os, struct vma *v, uint64_t va, uint64_t 
     /* Huge pages need aligned addresses: what comes before is filled in smaller pieces. */
     if (os->huge_bytes && thp_allowed(os, v) && va & (os->huge_bytes - 1))
         stop = min_u64(stop, round_up(va, os->huge_bytes));
-    unsigned order = emt_log2((stop - va) >> EMT_PAGE_SHIFT);
+    unsigned order = 63 - (unsigned)__builtin_clzll((stop - va) >> EMT_PAGE_SHIFT);
     account_cost(os, OS_COST_PLACE_SEARCH, 1);
     for (order = order < *cap ? order : *cap;; order--) {
         uint64_t pfn = find_block(os, order);

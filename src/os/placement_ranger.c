@@ -69,7 +69,16 @@ static bool migrate(struct os *os, const struct moving *m, uint64_t to, bool con
     return true;
 }
 
-/* The only mapping of a private frame. false: it is not that simple. */
+/* Is the page at va, frame pfn, where its VMA's anchor wants it? */
+static bool in_place(const struct vma *v, uint64_t va, uint64_t pfn) {
+    uint64_t end;
+    const struct place_record *r = placement_record(v, va, &end);
+
+    return r && (int64_t)(va >> EMT_PAGE_SHIFT) - (int64_t)pfn == r->offset;
+}
+
+/* The only mapping of a private frame, which may go elsewhere. false: it is not that simple, or it belongs there:
+   two VMAs whose places overlap would drive each other out for ever. */
 static bool find_owner(struct os *os, uint64_t pfn, uint64_t bytes, struct moving *out) {
     const struct frame *f = frames_of(os->frames, pfn);
 
@@ -93,7 +102,7 @@ static bool find_owner(struct os *os, uint64_t pfn, uint64_t bytes, struct movin
                          out->o.bytes == bytes;
             emt_range_unlock(&p->tdb, v->start + at * PAGE, PAGE);
             if (found)
-                return true;
+                return !in_place(v, out->o.va, pfn);
         }
     }
     return false;
@@ -266,13 +275,4 @@ static void ranger_tick(struct os *os, uint64_t instructions) {
     s->next_tick = instructions - instructions % period + period;
 }
 
-static uint64_t ranger_frame(struct os_process *p, struct vma *v, uint64_t va, unsigned order, enum os_use use) {
-    (void)p;
-    (void)v;
-    (void)va;
-    (void)order;
-    (void)use;
-    return FRAME_NONE;
-}
-
-const struct placement placement_ranger = {.name = "ranger", .frame = ranger_frame, .tick = ranger_tick};
+const struct placement placement_ranger = {.name = "ranger", .tick = ranger_tick};
