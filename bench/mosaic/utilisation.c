@@ -3,7 +3,7 @@
  * How full does memory get when a page may live only in some frames? Until the first page that finds no free frame,
  * and in the steady state of programs larger than memory; theory beside it.
  *
- *     bench/mosaic/utilisation [--bytes 4G] [--seeds 10] [--steady] [--svg FILE]
+ *     bench/mosaic/utilisation [--bytes 4G] [--seeds 10] [--steady] [--iceberg] [--svg FILE]
  *
  * Iceberg is the architecture's own `place`, asked through the interface. Pages come in order, as programs touch
  * memory for the first time; each seed has other hash tables. The others hash with a random function.
@@ -234,7 +234,8 @@ static void row(const char *name, const struct figure *f, double theory, const c
     printf("%s\n", remark);
 }
 
-static int run(const char *text, uint64_t bytes, unsigned seeds, bool with_steady, const char *svg) {
+static int run(const char *text, uint64_t bytes, unsigned seeds, bool with_steady, bool iceberg_only,
+               const char *svg) {
     static const double footprints[] = {1.015, 1.077, 1.139, 1.202}; /* 4158, 4413, 4669, 4924 MiB on 4096 */
     const uint64_t frames = bytes / EMT_PAGE_BYTES / 64 * 63;
     const struct theory theory = theory_iceberg((double)frames / MOSAIC_BUCKET_FRAMES);
@@ -246,6 +247,8 @@ static int run(const char *text, uint64_t bytes, unsigned seeds, bool with_stead
 
     for (uint64_t seed = 1; seed <= seeds && !err; seed++) {
         err = first_conflict(bytes, seed, &ice, &tails);
+        if (iceberg_only)
+            continue;
         note(&rnd, random_place(frames, seed));
         note(&sets, sets_of_8(frames, seed));
         note(&cuckoos, cuckoo(frames, seed, &moves));
@@ -254,10 +257,12 @@ static int run(const char *text, uint64_t bytes, unsigned seeds, bool with_stead
         return err;
     printf("%s of memory, %u seeds: utilisation when the first page finds no free frame\n", text, seeds);
     row("Iceberg, 104 frames (mosaic)", &ice, theory.first_conflict, "   published, 4 GiB: 98.00 to 98.07 %");
-    row("random, 1 frame", &rnd, theory_random((double)frames), "");
-    row("8-way sets, 8 frames", &sets, theory_sets((double)frames, 8), "");
-    snprintf(remark, sizeof(remark), "   and moves %.2f pages for each", moves);
-    row("cuckoo, 2 buckets of 4, 8 frames", &cuckoos, 0.9804, remark);
+    if (!iceberg_only) {
+        row("random, 1 frame", &rnd, theory_random((double)frames), "");
+        row("8-way sets, 8 frames", &sets, theory_sets((double)frames, 8), "");
+        snprintf(remark, sizeof(remark), "   and moves %.2f pages for each", moves);
+        row("cuckoo, 2 buckets of 4, 8 frames", &cuckoos, 0.9804, remark);
+    }
     printf("  back yards with at least 8, 7, 6, 5 pages: %.4f %.4f %.6f %.6f, theory %.4f %.4f %.6f %.6f\n",
            tails.back[8] / tails.n, tails.back[7] / tails.n, tails.back[6] / tails.n, tails.back[5] / tails.n,
            theory.tail[8], theory.tail[7], theory.tail[6], theory.tail[5]);
@@ -273,15 +278,14 @@ static int run(const char *text, uint64_t bytes, unsigned seeds, bool with_stead
 }
 
 int main(int argc, char **argv) {
-    static const struct option options[] = {{"bytes", required_argument, NULL, 'b'},
-                                            {"seeds", required_argument, NULL, 's'},
-                                            {"steady", no_argument, NULL, 't'},
-                                            {"svg", required_argument, NULL, 'p'},
-                                            {0}};
+    static const struct option options[] = {
+        {"bytes", required_argument, NULL, 'b'}, {"seeds", required_argument, NULL, 's'},
+        {"steady", no_argument, NULL, 't'},      {"iceberg", no_argument, NULL, 'i'},
+        {"svg", required_argument, NULL, 'p'},   {0}};
     const char *text = "4G", *svg = NULL;
     uint64_t bytes = 4ull << 30;
     unsigned long seeds = 10;
-    bool with_steady = false;
+    bool with_steady = false, iceberg_only = false;
 
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (c == 'b' && settings_parse_bytes(optarg, &bytes) == 0 && bytes >= 1ull << 28 && bytes <= 1ull << 42)
@@ -290,14 +294,18 @@ int main(int argc, char **argv) {
             continue;
         else if (c == 't')
             with_steady = true;
+        else if (c == 'i')
+            iceberg_only = true;
         else if (c == 'p')
             svg = optarg;
         else {
-            fprintf(stderr, "usage: utilisation [--bytes 256M..4T] [--seeds 1..1000] [--steady] [--svg FILE]\n");
+            fprintf(
+                stderr,
+                "usage: utilisation [--bytes 256M..4T] [--seeds 1..1000] [--steady] [--iceberg] [--svg FILE]\n");
             return 2;
         }
     }
-    int err = run(text, bytes, (unsigned)seeds, with_steady, svg);
+    int err = run(text, bytes, (unsigned)seeds, with_steady, iceberg_only, svg);
     if (err)
         fprintf(stderr, "utilisation: %s\n", strerror(-err));
     return err ? 1 : 0;

@@ -8,9 +8,8 @@
  *
  * What walkers may see between two stores. To link: the page table gets all four leaves, then one exchange replaces
  * the ToC; if a walker has set A or D in it meanwhile, the leaves get them and it is tried again. To compress: one
- * store replaces the link; then each leaf is exchanged for zero, and what A and D it got in the meantime goes into
- * the ToC. A walker that followed the link before finds a leaf, which says the same as the ToC, or zero, and then
- * looks at the link again (walker.c).
+ * store replaces the link; a flush, after which no walk is under way that followed it, as its leaf says the same
+ * until then; and then each leaf is exchanged for zero, and what A and D it got in the meantime goes into the ToC.
  */
 #include "mmu/mosaic/tables.h"
 
@@ -146,6 +145,16 @@ static uint64_t compressed(const struct emt_tdb *tdb, uint64_t va, const uint64_
     return word;
 }
 
+/* When this returns, no walk is under way that followed the link. */
+static void let_walks_end(struct emt_tdb *tdb, uint64_t va) {
+    emt_host_flush(mosaic_host(tdb), &(struct emt_flush){.kind = EMT_FLUSH_RANGE,
+                                                         .tdb = tdb,
+                                                         .va = va,
+                                                         .bytes = 1ull << MOSAIC_WORD_SHIFT,
+                                                         .stride = EMT_PAGE_BYTES,
+                                                         .tables = true});
+}
+
 /* The link becomes a ToC, or void, if it can. */
 static void try_compress(struct emt_tdb *tdb, struct mosaic_group *g) {
     const uint64_t first = beside(tdb, g->raw, g->va);
@@ -157,6 +166,8 @@ static void try_compress(struct emt_tdb *tdb, struct mosaic_group *g) {
     if (word & MOSAIC_LINK)
         return;
     change(tdb, g, 0, word);
+    if (mosaic_is_toc(word))
+        let_walks_end(tdb, g->va);
     for (unsigned i = 0; i < MOSAIC_WORD_PAGES; i++) {
         if (!in_toc(word, i))
             continue;

@@ -6,9 +6,6 @@
  *     radix     PML4 ──> PDPT ──> PD ──> ToC ──> page        MMU caches keep the three above
  *     hashed    hash(tag) ──> bucket that holds the ToC ──> page
  *                                          └ link ──> PT ──> page (not compressed)
- *
- * The driver may put four pages that were linked into the word again while a walk is between the link and the page
- * table. So a walk that finds nothing behind a link looks at the link once more: was it replaced, then again.
  */
 #include "emt/driver.h"
 #include "mmu/mosaic/format.h"
@@ -57,7 +54,6 @@ static int use_link(const struct emt_arch *arch, const struct emt_access *a, str
                     struct emt_walk *out) {
     const uint64_t link = t->word[t->own];
     struct emt_fetch pte = {.words = 1, .level = 1, .table = "PT", .index = radix_index(a->va, 1)};
-    struct emt_fetch word = {.pa = t->pa, .words = 1, .level = 1, .table = "link again", .index = t->own};
 
     if (mosaic_plain(link) & ~(RADIX_MASK(P) | MOSAIC_LINK | RADIX_MASK(FRAME)))
         return x86_fault(out, x86_access_code(a) | EMT_PF_PRESENT | EMT_PF_RSVD);
@@ -65,12 +61,7 @@ static int use_link(const struct emt_arch *arch, const struct emt_access *a, str
     int err = port->fetch(port, &pte, 1);
     if (err < 0)
         return err;
-    if (pte.data[0] & RADIX_MASK(P))
-        return x86_use_leaf(arch, a, port, pte.pa, pte.data[0], pte.data[0], 1, out);
-    err = port->fetch(port, &word, 1);
-    if (err < 0)
-        return err;
-    return word.data[0] != link ? 1 : x86_fault(out, x86_access_code(a));
+    return x86_use_leaf(arch, a, port, pte.pa, pte.data[0], pte.data[0], 1, out);
 }
 
 static int use_toc(const struct emt_arch *arch, const struct emt_root *root, const struct emt_access *a,
