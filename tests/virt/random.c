@@ -143,7 +143,8 @@ static void sequences(const char *mode) {
     static const char *const pair[][2] = {
         {"radix4", "radix4"}, {"radix5", "radix4"},          {"ecpt", "radix4"},   {"radix4", "ecpt"},
         {"ecpt", "ecpt"},     {"fpt:l4l3-l2l1", "fpt:l3l2"}, {"hashed", "radix4"}, {"radix4", "hashed"},
-        {"inverted", "htab"}, {"htab", "inverted"},
+        {"inverted", "htab"}, {"htab", "inverted"},          {"anchor", "rmm"},    {"mosaic:4", "segment"},
+        {"rmm", "anchor"},    {"segment", "radix4"},
     };
     for (unsigned i = 0; i < sizeof(pair) / sizeof(pair[0]); i++) {
         one_sequence(pair[i][0], pair[i][1], mode, small, 3 * i + 1);
