@@ -169,6 +169,8 @@ struct emt_place_query {
 struct emt_place {
     enum { EMT_PLACE_ANY, EMT_PLACE_PREFER, EMT_PLACE_REQUIRE } kind;
     unsigned runs;
+    unsigned turn; /* within a run, begin with piece number `turn` modulo their number: neighbours that all took the
+                      first would all lie in the same sets of data caches */
     struct {
         uint64_t pfn, frames; /* any free, aligned piece of [pfn, pfn + frames) will do */
     } run[EMT_PLACE_RUNS];

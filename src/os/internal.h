@@ -109,6 +109,9 @@ static inline bool vma_private(const struct vma *v) {
 uint64_t page_alloc(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use);
 /* The same, but no placement policy is asked: for what no VMA owns, as pages of zeroes. */
 uint64_t page_alloc_anywhere(struct os_process *p, uint64_t va, uint64_t bytes, enum os_use use);
+/* A free aligned piece of one run of candidates, from its turn on. FRAME_NONE. */
+uint64_t page_alloc_in_run(struct os *os, const struct emt_place *place, unsigned run, unsigned order,
+                           enum os_use use);
 /* Exactly these frames. FRAME_NONE: they are not all free. `limited`: os.limit.bytes counts them. */
 uint64_t page_alloc_at(struct os *os, uint64_t pfn, unsigned order, enum os_use use, bool limited);
 /* Give back an allocation that nothing maps. */

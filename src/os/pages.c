@@ -18,20 +18,27 @@ static unsigned count_free(void *ctx, uint64_t pfn, unsigned n) {
     return frames_free_in(os->frames, pfn, n);
 }
 
-/* The first free aligned piece among the candidates. */
-static uint64_t from_candidates(struct os *os, const struct emt_place *place, unsigned order, enum os_use use) {
-    uint64_t n = 1ull << order;
+uint64_t page_alloc_in_run(struct os *os, const struct emt_place *place, unsigned run, unsigned order,
+                           enum os_use use) {
+    uint64_t n = 1ull << order, first = round_up(place->run[run].pfn, n);
+    uint64_t end = place->run[run].pfn + place->run[run].frames, pieces = end > first ? (end - first) / n : 0;
 
-    for (unsigned i = 0; i < place->runs; i++) {
-        uint64_t pfn = round_up(place->run[i].pfn, n), end = place->run[i].pfn + place->run[i].frames;
-
-        for (; pfn + n <= end; pfn += n) {
-            uint64_t got = frames_alloc_at(os->frames, pfn, order, FRAME_MOVABLE, use);
-            if (got != FRAME_NONE)
-                return got;
-        }
+    for (uint64_t i = 0; i < pieces; i++) {
+        uint64_t pfn = first + (place->turn + i) % pieces * n;
+        uint64_t got = frames_alloc_at(os->frames, pfn, order, FRAME_MOVABLE, use);
+        if (got != FRAME_NONE)
+            return got;
     }
     return FRAME_NONE;
+}
+
+/* A free aligned piece of the first run that has one. */
+static uint64_t from_candidates(struct os *os, const struct emt_place *place, unsigned order, enum os_use use) {
+    uint64_t pfn = FRAME_NONE;
+
+    for (unsigned i = 0; i < place->runs && pfn == FRAME_NONE; i++)
+        pfn = page_alloc_in_run(os, place, i, order, use);
+    return pfn;
 }
 
 /* What the architecture says of the frames for va. false: nothing. true: *pfn is its answer, which may be that

@@ -80,14 +80,10 @@ static uint64_t oldest_in(const struct os *os, uint64_t pfn, uint64_t frames, ui
     return oldest;
 }
 
-static uint64_t take_free(struct os *os, uint64_t pfn, uint64_t frames, enum os_use use) {
-    uint64_t got = FRAME_NONE;
-
-    if (!frames_free_in(os->frames, pfn, (unsigned)frames))
+static uint64_t take_free(struct os *os, const struct emt_place *place, unsigned run, enum os_use use) {
+    if (!frames_free_in(os->frames, place->run[run].pfn, (unsigned)place->run[run].frames))
         return FRAME_NONE;
-    for (uint64_t i = 0; i < frames && got == FRAME_NONE; i++)
-        got = frames_alloc_at(os->frames, pfn + i, 0, FRAME_MOVABLE, use);
-    return got;
+    return page_alloc_in_run(os, place, run, 0, use);
 }
 
 static uint64_t must_go(struct os *os, uint64_t pfn, bool ghost) {
@@ -105,14 +101,14 @@ uint64_t reclaim_place(struct os *os, const struct emt_place *place, enum os_use
 
     if (!place->runs)
         return FRAME_NONE;
-    uint64_t pfn = take_free(os, place->run[0].pfn, place->run[0].frames, use);
+    uint64_t pfn = take_free(os, place, 0, use);
     if (pfn != FRAME_NONE)
         return pfn;
     oldest[0] = oldest_in(os, place->run[0].pfn, place->run[0].frames, &live);
     if (oldest[0] != FRAME_NONE && is_ghost(os, oldest[0]))
         return must_go(os, oldest[0], true);
     for (unsigned i = 1; i < place->runs && pfn == FRAME_NONE; i++)
-        pfn = take_free(os, place->run[i].pfn, place->run[i].frames, use);
+        pfn = take_free(os, place, i, use);
     if (pfn != FRAME_NONE)
         return pfn;
     os->stats.reclaim.conflicts++;

@@ -61,6 +61,7 @@ static void place(struct emt_tdb *tdb, const struct emt_place_query *q, struct e
     }
     sort_yards(choice, nfree);
     out->runs = MOSAIC_CHOICES + 1;
+    out->turn = (unsigned)(q->va >> EMT_PAGE_SHIFT);
     out->run[0].pfn = first[0];
     out->run[0].frames = MOSAIC_FRONT;
     for (unsigned k = 0; k < MOSAIC_CHOICES; k++) {
