@@ -65,6 +65,21 @@ static bool find_usable(struct os_process *p, uint64_t va, bool write, struct em
     return found;
 }
 
+/* What hardware does when it stores. */
+static void set_used(struct os_process *p, struct emt_tobj *o) {
+    struct os_peek peek;
+
+    if (tobj(p->os, o, EMT_ATTR_ACCESSED) && tobj(p->os, o, EMT_ATTR_DIRTY))
+        return;
+    os_peek_begin(p->os, &peek);
+    emt_range_lock(&p->tdb, o->va, o->bytes);
+    emt_tobj_set(p->os->svc, o, EMT_ATTR_ACCESSED, 1);
+    emt_tobj_set(p->os->svc, o, EMT_ATTR_DIRTY, 1);
+    emt_tdb_update(&p->tdb, o);
+    emt_range_unlock(&p->tdb, o->va, o->bytes);
+    os_peek_end(p->os, &peek);
+}
+
 static uint64_t frame_at(const struct os *os, const struct emt_tobj *o, uint64_t va) {
     return tobj(os, o, EMT_ATTR_PFN) + ((va - o->va) >> EMT_PAGE_SHIFT);
 }
@@ -104,6 +119,7 @@ int os_store(struct os_process *p, uint64_t va, uint64_t content) {
     /* A fault may split a huge page first, or map what the next one copies: never more than a few. */
     for (int tries = 0; tries < 8; tries++) {
         if (find_usable(p, va, true, &o)) {
+            set_used(p, &o);
             p->os->content[frame_at(p->os, &o, va)] = content;
             return 0;
         }

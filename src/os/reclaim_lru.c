@@ -190,7 +190,7 @@ static uint64_t shrink(struct os *os, struct lruvec *l, uint64_t want, int prior
     while (got < want && (s.left[0][0] || s.left[1][0] || s.left[1][1]))
         for (unsigned i = 0; i < 4; i++) {
             unsigned file = i / 2, active = i % 2;
-            uint64_t n = min_u64(s.left[file][active], BATCH);
+            uint64_t n = min_u64(s.left[file][active], got < want ? min_u64(want - got, BATCH) : 0);
 
             s.left[file][active] -= n;
             if (n && !active)

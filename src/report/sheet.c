@@ -130,6 +130,8 @@ static const struct spec specs[] = {
      "by reclaim, to take or to keep them"},
     {"Reclaim", "  conflicts", "os.reclaim.conflicts", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
      "allocations that found no free frame among the page's candidates"},
+    {"Reclaim", "  ghosts evicted", "os.reclaim.ghosts_evicted", NULL, 1, UNIT_COUNT, BETTER_NEITHER, true,
+     "pages that left because Horizon LRU had passed them"},
     {"Reclaim", "  device busy, cycles", "os.reclaim.swap_device.busy_cycles", NULL, 1, UNIT_COUNT, BETTER_LESS,
      true, "the swap device's time"},
     {"Reclaim", "  waits, cycles", "os.reclaim.swap_device.wait_cycles", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
