@@ -295,8 +295,13 @@ static int protect_vma(struct os_process *p, struct vma *v, uint32_t prot) {
     emt_gather_flush(&p->tdb, &g);
     account_cost(p->os, OS_COST_PAGE_CHANGE, account_writes(p->os) - writes);
     account_cost(p->os, OS_COST_VMA_CHANGE, 1);
-    if (err)
-        v->prot &= old; /* what was not reached yet has the old rights: faults will bring the rest */
+    if (err) {
+        /* Back to the old rights where the new ones were reached; what may be written, faults will find out. */
+        v->prot = old;
+        if (emt_range_protect(&p->tdb, v->start, v->end - v->start, page_prot(v, false), &g))
+            v->prot &= prot;
+        emt_gather_flush(&p->tdb, &g);
+    }
     return err;
 }
 

@@ -738,8 +738,10 @@ static bool open_world(struct world *w) {
     static const unsigned pages[FILES] = {600, 64, 11};
 
     configure(w);
-    if (emt_host_init(&w->host, w->setup->memory_bytes) ||
-        emt_tsvc_init(&w->svc, w->setup->own_arch ? w->setup->own_arch : emt_arch_find(w->setup->arch), &w->host,
+    if (emt_host_init(&w->host, w->setup->memory_bytes))
+        return false;
+    w->host.unmovable_frames = emt_host_frames(&w->host) / 16; /* tables of mosaic pages need a place */
+    if (emt_tsvc_init(&w->svc, w->setup->own_arch ? w->setup->own_arch : emt_arch_find(w->setup->arch), &w->host,
                       w->setup->basic_only) ||
         os_new(&w->os, &w->cfg, &w->svc))
         return false;
