@@ -64,7 +64,7 @@ def by_bits(folder):
                 plain.append((t["entries"], t["misses"]))
             elif t["entries"] == 1024:
                 mosaic[int(name_of(r).split(":")[1])] = t["misses"]
-        plain = sorted(p for p in plain if p[0] != 1024)
+        plain.sort()
         print(f"{name:9}" + "".join(f"  {mosaic[a]:8} / {m:8} {mosaic[a] / m:5.2f}" for a, (_, m) in zip(ARITIES, plain)))
 
 

@@ -154,7 +154,8 @@ struct emt_cursor {
 
 /*
  * Which frames may, or should, back an address? The frame allocator asks, the architecture or the policy
- * answers with runs of candidate frames in order of preference, the allocator decides.
+ * answers with runs of candidate frames in order of preference, the allocator decides. (The order may depend on how
+ * many frames of a run `free_frames` calls free: whoever keeps pages that could leave at once may count those too.)
  */
 #define EMT_PLACE_RUNS 16
 
