@@ -74,5 +74,6 @@ int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_new_mmu(int argc, char **argv);
+int cmd_boot(int argc, char **argv);
 
 #endif

@@ -22,6 +22,7 @@ static const struct command commands[] = {
     {"report", cmd_report, "make an HTML page of results"},
     {"check", cmd_check, "prove architectures: the conformance kit"},
     {"new-mmu", cmd_new_mmu, "begin an architecture"},
+    {"boot", cmd_boot, "boot a real Linux on an emulated MMU"},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 

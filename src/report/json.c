@@ -463,6 +463,63 @@ static json_t *virt(const struct emt_result *r) {
                      "exits", exits(v), "nested", nested(r), "shadow", shadow(v), "host", host(v));
 }
 
+/* ---- a measured guest's kernel ---- */
+
+static const char *const operation_name[RESULT_OPERATIONS] = {"page_fault", "mmap",       "munmap",  "fork", "exec",
+                                                              "exit",       "khugepaged", "reclaim", "other"};
+
+/* Lines of "a;b;c count" as pairs. */
+static json_t *stacks(const char *folded) {
+    json_t *all = json_array();
+
+    for (const char *line = folded; line && *line; line = strchr(line, '\n') + 1) {
+        size_t bytes = strcspn(line, " ");
+
+        if (json_array_append_new(all,
+                                  json_pack("[s#,I]", line, (int)bytes, whole(strtoull(line + bytes, NULL, 10)))))
+            return json_decref(all), NULL;
+    }
+    return all;
+}
+
+static json_t *profile(const struct result_profile *p) {
+    json_t *operations = json_object(), *functions = json_array();
+    int bad = 0;
+
+    if (!p->on)
+        return json_decref(operations), json_decref(functions), json_null();
+    for (unsigned i = 0; i < RESULT_OPERATIONS; i++)
+        bad |= json_object_set_new(
+            operations, operation_name[i],
+            json_pack("{s:I,s:I}", "instructions", whole(p->instructions[i]), "entries", whole(p->entries[i])));
+    for (unsigned i = 0; i < p->functions; i++)
+        bad |= json_array_append_new(functions, json_pack("{s:o,s:I}", "name", text(p->function[i].name),
+                                                          "instructions", whole(p->function[i].instructions)));
+    if (bad)
+        return json_decref(operations), json_decref(functions), NULL;
+    return json_pack("{s:o,s:o,s:o}", "operations", operations, "functions", functions, "stacks",
+                     stacks(p->stacks));
+}
+
+/* Only of a guest: other results have no such key. */
+static json_t *guest(const struct result_guest *g) {
+    if (!g->on)
+        return json_object();
+    return json_pack(
+        "{s:{s:{s:I,s:I,s:I,s:I,s:[{s:I,s:I},{s:I,s:I}],s:{s:I,s:I,s:o,s:I},s:{s:o,s:o,s:o}},s:{s:I,s:I},"
+        "s:{s:I,s:I,s:I,s:I,s:I},s:I,s:o}}",
+        "guest", "kernel", "instructions", whole(g->instructions), "loads", whole(g->loads), "stores",
+        whole(g->stores), "fetches", whole(g->fetches), "tlb", "hits", whole(g->tlb_hits[0]), "misses",
+        whole(g->tlb_misses[0]), "hits", whole(g->tlb_hits[1]), "misses", whole(g->tlb_misses[1]), "walks", "count",
+        whole(g->walks), "refs", whole(g->walk_refs), "refs_per_walk",
+        ratio((double)g->walk_refs, (double)g->walks), "cycles", whole(g->walk_cycles), "cycles", "base",
+        real(g->cycles_base), "data", real(g->cycles_data), "translation", real(g->cycles_translation),
+        "page_faults", "user", whole(g->page_faults[0]), "kernel", whole(g->page_faults[1]), "address_spaces",
+        "cr3_writes", whole(g->root_loads), "cr3_kept", whole(g->roots_kept), "page_flushes",
+        whole(g->page_flushes), "pcid_flushes", whole(g->asid_flushes), "full_flushes", whole(g->full_flushes),
+        "suspicions", whole(g->suspicions), "profile", profile(&g->profile));
+}
+
 /* ---- a result ---- */
 
 static void add_setting(void *settings, const char *path, const char *value) {
@@ -529,6 +586,7 @@ static json_t *result(const struct emt_result *r) {
                             prediction(&r->mmu), "ranges", ranges(r), "caches", caches(r)));
     bad |= add(o, json_pack("{s:o,s:o,s:o,s:o}", "os", os(r), "virt", virt(r), "memory", memory(r), "checker",
                             checker(&r->checker)));
+    bad |= add(o, guest(&r->guest));
     if (!bad)
         return o;
     json_decref(o);

@@ -139,6 +139,8 @@ static void about_estimates(const struct notes *n, const json_t *results) {
         say(n, NOTE_PLAIN, "machine: %zu of its %zu settings are assumed, since nobody published them", assumed,
             json_object_size(json_object_get(r, "settings")));
 
+    if (json_object_get(r, "guest"))
+        return; /* its kernel's instructions are counted */
     if (estimates > 0)
         say(n, NOTE_PLAIN, "OS costs: %.0f of %.0f cost figures are estimates (emt list settings says from what)",
             estimates, all);

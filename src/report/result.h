@@ -10,6 +10,7 @@
 #include "machine/config.h"
 #include "os/os.h"
 #include "virt/virt.h"
+#include "report/guest.h"
 
 #define RESULT_CELLS 1024
 
@@ -102,6 +103,7 @@ struct emt_result {
     double fragmentation;
 
     struct result_checker checker;
+    struct result_guest guest;
 };
 
 #endif

@@ -208,10 +208,57 @@ static const struct spec specs[] = {
      "allocated by eager paging before anything was touched"},
     {"Memory", "fragmentation", "memory.fragmentation", NULL, 1, UNIT_FIXED, BETTER_LESS, false,
      "share of free memory in blocks too small for a 2 MiB page"},
+
+    {"Guest's kernel", "page faults", "guest.page_faults.user", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "raised by user mode"},
+    {"Guest's kernel", "  in kernel mode", "guest.page_faults.kernel", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "raised by the kernel itself, such as when it copies to a user's page"},
+    {"Guest's kernel", "walks", "guest.kernel.walks.count", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "walks for the kernel's own accesses"},
+    {"Guest's kernel", "references/walk", "guest.kernel.walks.refs_per_walk", NULL, 1, UNIT_FIXED, BETTER_LESS, false,
+     "reads of the tables in one of them"},
+    {"Guest's kernel", "base cycles", "guest.kernel.cycles.base", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "the kernel's instructions, had nothing missed"},
+    {"Guest's kernel", "data stalls", "guest.kernel.cycles.data", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "waiting for the kernel's own data"},
+    {"Guest's kernel", "translation", "guest.kernel.cycles.translation", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "waiting for TLBs and walks"},
+    {"Guest's kernel", "writes to CR3", "guest.address_spaces.cr3_writes", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "changes of the address space"},
+    {"Guest's kernel", "single flushes", "guest.address_spaces.page_flushes", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "INVLPG, and INVPCID of one address"},
+    {"Guest's kernel", "flushes of a PCID", "guest.address_spaces.pcid_flushes", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "a write to CR3 that keeps nothing, or INVPCID"},
+    {"Guest's kernel", "whole flushes", "guest.address_spaces.full_flushes", NULL, 1, UNIT_COUNT, BETTER_LESS, false,
+     "of everything, global entries too"},
+    {"Kernel instructions", "page faults", "guest.profile.operations.page_fault.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, while it resolved page faults"},
+    {"Kernel instructions", "mmap, brk", "guest.profile.operations.mmap.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, in mmap, brk and mremap"},
+    {"Kernel instructions", "munmap", "guest.profile.operations.munmap.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, in munmap"},
+    {"Kernel instructions", "fork, clone", "guest.profile.operations.fork.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, while it made processes and threads"},
+    {"Kernel instructions", "exec", "guest.profile.operations.exec.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, in execve"},
+    {"Kernel instructions", "exit", "guest.profile.operations.exit.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, while processes ended"},
+    {"Kernel instructions", "khugepaged", "guest.profile.operations.khugepaged.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, in the daemon that makes huge pages"},
+    {"Kernel instructions", "reclaim", "guest.profile.operations.reclaim.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, while it reclaimed memory"},
+    {"Kernel instructions", "other", "guest.profile.operations.other.instructions", NULL, 1, UNIT_COUNT, BETTER_LESS, true,
+     "exact, in everything else"},
 };
 /* clang-format on */
 
 #define SPECS (sizeof(specs) / sizeof(specs[0]))
+
+/* What the built-in operating system tells, and a guest with a kernel of its own does not. */
+static bool is_built_in(const struct spec *spec) {
+    return strncmp(spec->path, "memory.", 7) == 0 ||
+           (strncmp(spec->path, "os.", 3) == 0 && strcmp(spec->path, "os.instructions") != 0);
+}
 
 /* Fills row->value; false when no result has a value, or none but zeros in a row that may go. */
 static bool fill(struct sheet_row *row, const struct spec *spec, const json_t *results) {
@@ -227,6 +274,8 @@ static bool fill(struct sheet_row *row, const struct spec *spec, const json_t *r
             v = by > 0 ? v / by : NAN;
         }
         if (spec->needs && !at(result, spec->needs))
+            v = NAN;
+        if (is_built_in(spec) && at(result, "guest"))
             v = NAN;
         row->value[c] = v;
         any |= isfinite(v) && !(spec->unless_zero && v == 0);

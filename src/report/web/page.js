@@ -213,6 +213,47 @@
     return list;
   }
 
+  /* ---- the guest's kernel: a flame graph for each result ---- */
+
+  function addStack(root, path, instructions) {
+    let node = root;
+    node.value += instructions;
+    for (const name of path.split(";")) {
+      if (!node.children.has(name)) node.children.set(name, { name, value: 0, children: new Map() });
+      node = node.children.get(name);
+      node.value += instructions;
+    }
+  }
+  function drawFlame(parent, node, left, depth, all) {
+    let at = left, deepest = depth;
+    for (const child of [...node.children.values()].sort((a, b) => a.name.localeCompare(b.name))) {
+      const share = child.value / all;
+      if (share >= 0.001) {
+        const bar = text(parent, "div", share > 0.02 ? child.name : "");
+        bar.className = "flame";
+        bar.style.left = 100 * at + "%";
+        bar.style.width = 100 * share + "%";
+        bar.style.top = 1.15 * depth + "rem";
+        bar.title = child.name + ": " + count(child.value) + " instructions, " + percent(share);
+        deepest = Math.max(deepest, drawFlame(parent, child, at, depth + 1, all));
+      }
+      at += share;
+    }
+    return deepest;
+  }
+  function buildFlames() {
+    const guests = results.filter((r) => r.guest && r.guest.profile && r.guest.profile.stacks.length);
+    element("section-flames").hidden = guests.length === 0;
+    for (const r of guests) {
+      const root = { name: "", value: 0, children: new Map() };
+      for (const [path, instructions] of r.guest.profile.stacks) addStack(root, path, instructions);
+      text(element("flames"), "h3", r.mmu + ", " + r.input + ": " + count(root.value) + " instructions");
+      const box = text(element("flames"), "div", "");
+      box.className = "flames";
+      box.style.height = 1.15 * drawFlame(box, root, 0, 0, root.value) + 1.15 + "rem";
+    }
+  }
+
   /* ---- the picture of physical memory ---- */
 
   const uses = [["free", "free"], ["4K", "4 KiB pages"], ["2M", "2 MiB pages"], ["1G", "1 GiB pages"], ["file", "page cache"],
@@ -378,6 +419,7 @@
   root.classList.add("js");
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   const maps = buildMaps();
+  buildFlames();
   press("scale", "scale");
   press("curve", "curve");
   element("only-different").addEventListener("change", (event) =>
