@@ -54,7 +54,8 @@ static int measured_walk(const struct emt_arch *arch, const struct emt_root *roo
     struct emt_access a = *access;
 
     /* The emulated processor has checked the rights, EFLAGS.AC and keys included. */
-    a.user = !mine->m->kernel;
+    /* Descriptor tables are read for user mode as a supervisor would (SDM vol. 3, 4.6, implicit accesses). */
+    a.user = !mine->m->kernel && !(a.va >> 63);
     a.smap = a.smep = false;
     if (port->cache_get)
         b.ops.cache_get = between_get, b.ops.cache_put = between_put;
