@@ -290,7 +290,7 @@ struct emt_driver_ops {
     /* flush: default is tsvc_flush() over the range, or over the ASID when that is cheaper. */
     void (*gather_flush)(struct emt_tdb *, struct emt_gather *);
 
-    /* placement: default EMT_PLACE_ANY. */
+    /* placement: default EMT_PLACE_ANY. Never customized away: where hardware restricts frames it must be asked. */
     void (*place)(struct emt_tdb *, const struct emt_place_query *, struct emt_place *);
 
     /*

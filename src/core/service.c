@@ -104,8 +104,8 @@ uint64_t emt_tdb_table_bytes(const struct emt_tdb *tdb) {
 void emt_tdb_place(struct emt_tdb *tdb, const struct emt_place_query *q, struct emt_place *out) {
     out->kind = EMT_PLACE_ANY;
     out->runs = 0;
-    if (CUSTOM(tdb->svc, place))
-        CUSTOM(tdb->svc, place)(tdb, q, out);
+    if (tdb->svc->arch->driver->place) /* hardware's law, not a faster way: also with basic functions only */
+        tdb->svc->arch->driver->place(tdb, q, out);
 }
 
 int emt_tobj_init_swap(const struct emt_tsvc *svc, struct emt_tobj *o, uint64_t va, uint64_t bytes, uint64_t swap) {

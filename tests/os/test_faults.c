@@ -337,9 +337,6 @@ static void picky_place(struct emt_tdb *tdb, const struct emt_place_query *q, st
 }
 
 static void placement(void **state) {
-#ifdef EMT_BASIC_ONLY
-    skip(); /* what is tested here are customizations */
-#endif
     struct emt_driver_ops ops = *emt_arch_find("radix4")->driver;
     struct emt_arch arch = *emt_arch_find("radix4");
     struct os_world w;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <cmocka.h>
 
 #include "oracle.h"
@@ -167,6 +168,10 @@ static const struct oracle_setup setups[] = {
 
 static void run(void **state) {
     const struct oracle_setup *s = *state;
+#ifdef EMT_BASIC_ONLY
+    if (strstr(s->arch, "hashed"))
+        skip(); /* its default ranges look at each page of the holes in an address space: hours */
+#endif
     struct oracle_counts sum = {0};
     static uint8_t bytes[BYTES];
     const char *seeds = getenv("ORACLE_SEEDS"), *from = getenv("ORACLE_FROM");
