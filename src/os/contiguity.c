@@ -15,17 +15,41 @@
 #include "os/internal.h"
 
 /* Beyond so many segments only the view by range is made: each takes 32 bytes. */
-#define MOST_SEGMENTS (8ull << 20)
+#define MOST_SEGMENTS (1ull << 20)
 
 const char *const os_view_name[OS_VIEWS] = {"range", "vma", "anchor", "offset", "ideal"};
 
 /* ---- lists of sizes ---- */
 
+static int largest_first(const void *a, const void *b) {
+    const struct size *x = a, *y = b;
+
+    return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
+}
+
+/* Largest first, and each size once. */
+static void merge_sizes(struct sizes *s) {
+    uint64_t n = 0;
+
+    if (s->n > 1)
+        qsort(s->size, s->n, sizeof(*s->size), largest_first);
+    for (uint64_t i = 0; i < s->n; i++) {
+        if (n && s->size[n - 1].bytes == s->size[i].bytes)
+            s->size[n - 1].times += s->size[i].times;
+        else
+            s->size[n++] = s->size[i];
+    }
+    s->n = n;
+}
+
 bool sizes_add(struct sizes *s, uint64_t bytes, uint64_t times) {
     if (!times)
         return true;
     if (s->n == s->room) {
-        uint64_t room = s->room ? s->room * 2 : 1024;
+        if (s->merge)
+            merge_sizes(s);
+        /* half empty at least, or else larger: it is not sorted again for each that comes */
+        uint64_t room = s->n * 2 > s->room ? s->room * 2 : s->room ? s->room : 1024;
         struct size *more = realloc(s->size, room * sizeof(*more));
         if (!more)
             return false;
@@ -34,12 +58,6 @@ bool sizes_add(struct sizes *s, uint64_t bytes, uint64_t times) {
     }
     s->size[s->n++] = (struct size){bytes, times};
     return true;
-}
-
-static int largest_first(const void *a, const void *b) {
-    const struct size *x = a, *y = b;
-
-    return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
 }
 
 void sizes_cover(struct sizes *s, uint64_t out[OS_SHARES]) {
@@ -263,19 +281,29 @@ static bool view_anchor(const struct walk *w, struct os_contiguity *out) {
     return ok;
 }
 
+static void all_runs(struct sizes *runs, struct os_contiguity *out) {
+    unsigned longest = 0;
+
+    merge_sizes(runs);
+    for (uint64_t i = 0; i < runs->n; i++) {
+        const struct size *s = &runs->size[i];
+
+        out->resident_bytes += s->bytes * s->times;
+        out->runs += s->times;
+        for (uint64_t k = 0; k < s->times && longest < OS_LONGEST; k++)
+            out->longest[longest++] = s->bytes;
+    }
+    out->longest_bytes = out->longest[0];
+}
+
 static void views(struct os_process *p, struct walk *w, struct os_contiguity *out) {
     out->touched_bytes = w->touched;
-    for (uint64_t i = 0; i < w->runs.n; i++)
-        out->resident_bytes += w->runs.size[i].bytes;
-    out->runs = w->runs.n;
+    all_runs(&w->runs, out);
     if (!w->too_many && (!view_offset(w, out->mappings[OS_VIEW_OFFSET]) || !view_anchor(w, out)))
         return;
     contig_ideal(p->os, &w->vmas, out->mappings[OS_VIEW_IDEAL]);
     sizes_cover(&w->vmas, out->mappings[OS_VIEW_VMA]);
     sizes_cover(&w->runs, out->mappings[OS_VIEW_RANGE]);
-    out->longest_bytes = w->runs.n ? w->runs.size[0].bytes : 0;
-    for (uint64_t i = 0; i < OS_LONGEST && i < w->runs.n; i++)
-        out->longest[i] = w->runs.size[i].bytes;
     out->runs_99 = out->mappings[OS_VIEW_RANGE][1];
 }
 
@@ -303,7 +331,7 @@ void os_contiguity(struct os_process *p, struct os_contiguity *out) {
 }
 
 void os_contiguity_through(struct os_process *p, struct os_process *below, struct os_contiguity *out) {
-    struct walk w = {.below = below};
+    struct walk w = {.below = below, .runs.merge = true};
 
     *out = (struct os_contiguity){0};
     if (look(p, &w) && w.runs.n)
@@ -361,7 +389,7 @@ static void paint(const struct os *os, const struct run *run, uint64_t runs, uin
 }
 
 void os_run_map(struct os_process *p, uint8_t *rank, unsigned n) {
-    struct walk w = {0};
+    struct walk w = {.runs.merge = true};
     struct run *run = NULL;
 
     for (unsigned i = 0; i < n; i++)

@@ -10,6 +10,7 @@ struct size {
     uint64_t bytes, times;
 };
 struct sizes {
+    bool merge;        /* equal sizes may become one entry, in any order: few, however many there are */
     struct size *size; /* malloc()ed */
     uint64_t n, room;
 };
