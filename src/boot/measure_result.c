@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "machine/machine.h"
+
 static void tlb_results(const struct measure *m, struct emt_result *r) {
     r->ntlb = m->cfg.ntlb;
     for (unsigned t = 0; t < r->ntlb; t++) {
@@ -22,24 +24,6 @@ static void tlb_results(const struct measure *m, struct emt_result *r) {
         out->evictions = m->part[0].tlb[t].evictions;
         r->guest.tlb_hits[level] += m->part[1].tlb[t].hits;
         r->guest.tlb_misses[level] += m->part[1].tlb[t].misses;
-    }
-}
-
-static void cache_results(const struct measure *m, struct emt_result *r) {
-    static const char *const names[] = {"l1d", "l2", "llc"};
-
-    r->ncache = m->caches ? 3 : 0;
-    for (unsigned i = 0; i < r->ncache; i++) {
-        struct cache_counts n;
-
-        cache_system_counts(m->caches, i, &n);
-        snprintf(r->cache[i].name, sizeof(r->cache[i].name), "%s", names[i]);
-        r->cache[i].data_hits = n.hits[CACHE_DATA];
-        r->cache[i].data_misses = n.misses[CACHE_DATA];
-        r->cache[i].walk_hits = n.hits[CACHE_WALK];
-        r->cache[i].walk_misses = n.misses[CACHE_WALK];
-        r->cache[i].os_hits = n.hits[CACHE_OS];
-        r->cache[i].os_misses = n.misses[CACHE_OS];
     }
 }
 
@@ -114,7 +98,7 @@ void measure_fill(struct measure *m, struct emt_result *r) {
     r->os_instructions = r->guest.instructions;
     tlb_results(m, r);
     mmu_cache_results(m, r);
-    cache_results(m, r);
+    machine_cache_results(m->caches, r);
     cycles(m, r);
     r->checker.on = m->checker != NULL;
     if (m->checker)

@@ -31,4 +31,8 @@ uint64_t machine_accesses(const struct machine *);
 /* Fill *r but for input, command, cut_short and exit_status. */
 void machine_result(struct machine *, struct emt_result *r);
 
+/* The figures of data caches; NULL: there are none. Of use without a machine as well. */
+struct cache_system;
+void machine_cache_results(const struct cache_system *caches, struct emt_result *r);
+
 #endif

@@ -101,14 +101,14 @@ static uint32_t mmu_cache_results(const struct mmu *mmu, const struct mmu_stats 
     return n;
 }
 
-static void cache_results(const struct machine *m, struct emt_result *r) {
+void machine_cache_results(const struct cache_system *caches, struct emt_result *r) {
     static const char *const names[] = {"l1d", "l2", "llc"};
 
-    r->ncache = m->caches ? 3 : 0;
+    r->ncache = caches ? 3 : 0;
     for (unsigned i = 0; i < r->ncache; i++) {
         struct cache_counts n;
 
-        cache_system_counts(m->caches, i, &n);
+        cache_system_counts(caches, i, &n);
         snprintf(r->cache[i].name, sizeof(r->cache[i].name), "%s", names[i]);
         r->cache[i].data_hits = n.hits[CACHE_DATA];
         r->cache[i].data_misses = n.misses[CACHE_DATA];
@@ -232,7 +232,7 @@ void machine_result(struct machine *m, struct emt_result *r) {
     if (m->virt)
         virt_results(m, r);
     r->ndriver = emt_tsvc_stats(&m->svc, r->driver);
-    cache_results(m, r);
+    machine_cache_results(m->caches, r);
     r->os = *os_stats_of(m->os);
     r->table_bytes = m->host.table_bytes;
     r->table_bytes_peak = m->host.table_bytes_peak;
