@@ -327,18 +327,20 @@ static int walk_wrong_code(const struct emt_arch *arch, const struct emt_root *r
 
 /* ---- beside walkers ---- */
 
+/* Long enough for a walker, on a busy machine too: so it sleeps. */
+static void dawdle(void) {
+    usleep(20);
+}
+
 /* Replacing by taking away and putting: for a moment there is nothing. */
 static int update_with_a_gap(struct emt_tdb *tdb, const struct emt_tobj *o) {
     struct emt_tobj old;
 
-    if (REAL->tdb_find(tdb, o->va, &old) == 0 && old.va == o->va && old.bytes == o->bytes)
+    if (REAL->tdb_find(tdb, o->va, &old) == 0 && old.va == o->va && old.bytes == o->bytes) {
         REAL->tdb_remove(tdb, o->va, &old);
+        dawdle();
+    }
     return REAL->tdb_update(tdb, o);
-}
-
-/* Long enough for a walker, on a busy machine too: so it sleeps. */
-static void dawdle(void) {
-    usleep(20);
 }
 
 static int split_with_a_gap(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, struct emt_gather *g) {
