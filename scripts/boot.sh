@@ -31,10 +31,19 @@ libpixman-1-dev|pkg-config --exists pixman-1|building QEMU
 libfdt-dev|test -f /usr/include/libfdt.h|building QEMU
 zlib1g-dev|pkg-config --exists zlib|building QEMU'
 
-# A hash of the contents and names of files and folders.
-hash_of() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-16; }
+# A hash of the contents and names of files and folders of ours, wherever our tree lies.
+hash_of() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sed "s|  $top/|  |" | sha256sum | cut -c1-16; }
 # The same of a large tree that a user names: by names, sizes and times.
 hash_of_tree() { find "$1" -type f -not -path '*/.git/*' -printf '%P %s %T@\n' | LC_ALL=C sort | sha256sum | cut -c1-16; }
+
+# sync_into FROM TO: what is in TO afterwards is what is in FROM; a file that stays the same keeps its time.
+sync_into() {
+    (cd "$1" && find . -type f) | while read -r f; do
+        mkdir -p "$2/$(dirname "$f")"
+        cmp -s "$1/$f" "$2/$f" || cp "$1/$f" "$2/$f"
+    done
+    (cd "$2" && find . -type f) | while read -r f; do [ -f "$1/$f" ] || rm "$2/$f"; done
+}
 
 # room DIR MIB WHAT: or say how much there is.
 room() {

@@ -55,7 +55,7 @@ need() {
     fi
     "${root[@]}" apt-get update -q >/dev/null ||
         say "apt-get update failed; trying with the package lists that are here"
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" \
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -q --no-install-recommends "${missing[@]}" \
         >/dev/null || fail "apt-get could not install: ${missing[*]}"
 }
 

@@ -24,7 +24,7 @@ static void help(FILE *out) {
         "architecture A, and runs COMMAND in it; without one, a shell (Ctrl-] ends the guest). The first time\n"
         "it gets and builds QEMU and Linux, which takes some minutes; after that it starts at once.\n\n"
         "  --mmu A             radix4 (default) or radix5: an unmodified kernel knows these alone\n"
-        "  --kernel K          vanilla (default)\n"
+        "  --kernel K          vanilla (default); emt: patched, so that it runs on architectures it has a driver for\n"
         "  --smp N             CPUs; default 1\n"
         "  --memory SIZE       the guest's memory, such as 512M or 4G; default 1G\n"
         "  --add FILE[:PATH]   put a file or folder into the guest, by default under the path that it has here;\n"
@@ -230,7 +230,8 @@ static int check_mmu(const struct boot_options *opt) {
     }
     if (opt->kernel == BOOT_VANILLA && strcmp(opt->mmu, "radix4") != 0 && strcmp(opt->mmu, "radix5") != 0)
         return cli_error(CLI_USAGE,
-                         "--mmu %s: an unmodified kernel writes radix tables alone; take --mmu radix4 or radix5",
+                         "--mmu %s: an unmodified kernel writes radix tables alone; take --mmu radix4 or radix5, or "
+                         "--kernel emt",
                          opt->mmu);
     return CLI_OK;
 }
@@ -259,9 +260,6 @@ static int check(const struct boot_options *opt) {
 
     if (status)
         return status;
-    if (opt->kernel == BOOT_EMT)
-        return cli_error(CLI_USAGE, "--kernel emt: the patch series that makes one is not part of emt yet; "
-                                    "take --kernel vanilla");
     if (opt->icount && opt->cpus > 1)
         return cli_error(CLI_USAGE, "--icount: one CPU only, not --smp %u", opt->cpus);
     if (opt->disk && access(opt->disk, R_OK | W_OK) != 0)

@@ -12,6 +12,7 @@
 #include "boot/paths.h"
 #include "cli/cli.h"
 
+#define SCRIPT_WORDS     6
 #define HOST_SPARE_BYTES (256ull << 20) /* assumed: what the emulator needs beside the guest's memory */
 
 /* Run argv; what it prints on standard output goes to out (bytes > 0) without the last newline. An exit status. */
@@ -47,17 +48,31 @@ static int run(char *const argv[], char *out, size_t bytes) {
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? CLI_OK : CLI_FAILED;
 }
 
-static int script(const char *name, const char *flag, const char *tree, char *out, size_t bytes) {
+/* `words`: NULL ends them. */
+static int script(const char *name, const char *const *words, char *out, size_t bytes) {
     char path[PATH_MAX];
-    char *argv[] = {path, (char *)flag, (char *)tree, NULL};
+    char *argv[SCRIPT_WORDS + 2] = {path};
 
     snprintf(path, sizeof(path), "%s/%s", EMT_BOOT_TREE, name);
     if (access(path, X_OK) != 0)
         return cli_error(CLI_FAILED, "boot: %s: %s; emt boot builds from emt's own source tree", path,
                          strerror(errno));
-    if (!tree)
-        argv[1] = NULL;
+    for (unsigned i = 0; i < SCRIPT_WORDS && words[i]; i++)
+        argv[i + 1] = (char *)words[i];
     return run(argv, out, bytes);
+}
+
+static int build_qemu(const struct boot_options *opt, char *out, size_t bytes) {
+    const char *words[] = {opt->qemu_source ? "--source" : NULL, opt->qemu_source, NULL};
+
+    return script("qemu/build", words, out, bytes);
+}
+
+static int build_linux(const struct boot_options *opt, char *out, size_t bytes) {
+    const char *words[SCRIPT_WORDS + 1] = {"--kernel", opt->kernel == BOOT_EMT ? "emt" : "vanilla", "--mmu", opt->mmu,
+                                           opt->linux_source ? "--source" : NULL, opt->linux_source};
+
+    return script("linux/build", words, out, bytes);
 }
 
 /* The command's words, each ended by a 0, as the guest's init reads them. */
@@ -140,12 +155,12 @@ int boot_prepare(const struct boot_options *opt, struct boot_parts *parts) {
 
     *parts = (struct boot_parts){.run = ""};
     if (!status)
-        status = script("qemu/build", "--source", opt->qemu_source, folder, sizeof(folder));
+        status = build_qemu(opt, folder, sizeof(folder));
     if (status)
         return status;
     snprintf(parts->firmware, sizeof(parts->firmware), "%s", folder);
     snprintf(parts->qemu, sizeof(parts->qemu), "%s/qemu-system-x86_64", folder);
-    status = script("linux/build", "--source", opt->linux_source, folder, sizeof(folder));
+    status = build_linux(opt, folder, sizeof(folder));
     if (status)
         return status;
     snprintf(parts->kernel, sizeof(parts->kernel), "%s/bzImage", folder);

@@ -43,6 +43,8 @@ static void makes_sense(void **state) {
     assert_int_equal(opt.walker, BOOT_WALKER_QEMU);
     assert_string_equal(opt.command[0], "ls");
     assert_string_equal(opt.command[2], "/");
+    assert_int_equal(parse(&opt, "--kernel emt --mmu fpt:l3l2 -- true"), -1);
+    assert_int_equal(opt.kernel, BOOT_EMT);
     assert_int_equal(parse(&opt, "-- true"), -1);
     assert_true(opt.limit_seconds > 0); /* a command that hangs ends */
 }
@@ -51,7 +53,6 @@ static void makes_none(void **state) {
     static const char *const bad[] = {
         "--mmu radix6",
         "--mmu ecpt",
-        "--kernel emt",
         "--kernel bsd",
         "--smp 0",
         "--smp 65",
