@@ -17,6 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "emt/types.h"
 #include "input/live/decode.h"
@@ -35,6 +38,26 @@ struct progress progress[VCPUS_MAX];
 __thread unsigned calling_vcpu;
 
 /* -- blocks -- */
+
+/*
+ * A word that goes past the caches, where the host can do that. The simulator's CPU was the last to have the block's
+ * memory: an ordinary store waits until that CPU gives up each line, which takes the emulator longer than all else
+ * that we do (bfs 16: 1.7 s instead of 0.9 s). These stores become visible in any order, so they are for a thread
+ * that is alone: nobody reads its words before vcpu_publish(), which waits for them.
+ */
+static inline void put_past_caches(uint64_t *at, uint64_t word) {
+#if defined(__SSE2__)
+    _mm_stream_si64((long long *)at, (long long)word);
+#else
+    *at = word;
+#endif
+}
+
+static inline void wait_for_puts(void) {
+#if defined(__SSE2__)
+    _mm_sfence();
+#endif
+}
 
 static struct ev_block *scratch_of(struct vcpu *v) {
     if (!v->scratch)
@@ -78,6 +101,7 @@ void vcpu_publish(unsigned vcpu) {
             slot->first = 0;
             b->words -= first;
             b->retired_to = progress[vcpu].retired >> EV_RETIRED_SHIFT;
+            wait_for_puts();
             ring_publish(self.ring, b);
             open_next(vcpu);
         }
@@ -153,6 +177,16 @@ static __attribute__((noinline)) void new_page(unsigned vcpu, uint64_t page) {
     set_words(b, b->words + 1); /* the access that follows looks whether it is full now */
 }
 
+/* The word of a load or store of the only thread. */
+static inline __attribute__((always_inline)) void append_alone(uint64_t word) {
+    struct ev_block *b = open_block[0];
+    uint32_t n = b->words;
+    put_past_caches(&b->word[n++], word | (progress[0].retired & EV_RETIRED_MASK));
+    set_words(b, n);
+    if (UNLIKELY(n >= BLOCK_FULL_WORDS))
+        block_full(0);
+}
+
 static inline __attribute__((always_inline)) void append(unsigned vcpu, uint64_t word, bool with_pc, uint64_t pc) {
     struct ev_block *b = open_block[vcpu];
     uint32_t n = b->words;
@@ -186,13 +220,13 @@ static inline __attribute__((always_inline)) void begin(unsigned vcpu, void *uda
 static void on_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
     (void)vcpu;
     (void)udata;
-    append(0, access_word(info, va), false, 0);
+    append_alone(access_word(info, va));
 }
 
 static void on_first_access(unsigned vcpu, uint32_t info, uint64_t va, void *udata) {
     (void)vcpu;
     begin(0, udata, false);
-    append(0, access_word(info, va), false, 0);
+    append_alone(access_word(info, va));
 }
 
 /* Any number of threads. */
