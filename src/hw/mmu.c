@@ -79,6 +79,7 @@ static int add_tlb(struct mmu *m, unsigned i) {
     if (!err && cfg->coalesce > 1 && m->arch->walker->line_pages && !t->mosaic && !t->group_shift)
         err = coalesc_init(t, cfg->coalesce);
     m->coalesces |= t->group_shift != 0;
+    t->several = t->mosaic || t->group_shift;
     for (unsigned kind = 0; kind < MMU_KINDS; kind++) {
         struct mmu_level *level = &m->level[cfg->level - 1][kind];
         if (cfg->holds & (kind == MMU_FETCH ? CFG_TLB_INSTRUCTION : CFG_TLB_DATA))
@@ -110,8 +111,6 @@ int mmu_new(struct mmu **out, unsigned core, const struct emt_config *cfg, const
     m->nowhere.mask = ~0ull;
     for (unsigned i = 0; i < MMU_KINDS * MMU_HINTS; i++)
         m->hint[i / MMU_HINTS][i % MMU_HINTS] = &m->nowhere;
-    for (unsigned i = 0; i < MMU_L2_HINTS; i++)
-        m->l2_hint[i] = &m->nowhere;
     for (unsigned i = 0; i < MMU_KINDS * MMU_LARGE_HINTS; i++)
         m->large[i / MMU_LARGE_HINTS][i % MMU_LARGE_HINTS] = &m->nowhere;
     int err = 0;
@@ -160,6 +159,10 @@ struct page {
     uint64_t va, pa, bytes, flags;
     bool global;
     int class;
+};
+
+/* What TLBs whose entries hold several pages want to know of those around it. */
+struct company {
     struct mosaic_codes codes;
     unsigned run; /* of the aligned eight around it, those that a TLB may coalesce with it; as coalesc_insert() */
 };
@@ -178,16 +181,19 @@ static int held_class(const struct page *p, const struct mmu_level *level) {
     return class;
 }
 
-static struct tlb_entry *insert(struct mmu *m, struct tlb *t, const struct page *p, uint64_t va, unsigned class,
-                                struct tlb_entry *old) {
-    uint64_t first = va & -(1ull << tlb_class_shift(class));
-    if (t->mosaic && class == TLB_4K)
-        return mosaic_tlb_insert(t, tlb_key(m->asid_key, va), &p->codes, (p->pa + (first - p->va)) | p->flags,
-                                 p->global, old);
-    if (t->group_shift)
-        return coalesc_insert(t, tlb_key(m->asid_key, va), class, p->run, (p->pa + (first - p->va)) | p->flags,
-                              p->global, old);
-    return tlb_insert(t, tlb_key(m->asid_key, va), class, (p->pa + (first - p->va)) | p->flags, p->global, old);
+static inline __attribute__((always_inline)) struct tlb_entry *insert(struct mmu *m, struct tlb *t,
+                                                                      const struct page *p,
+                                                                      const struct company *with, uint64_t va,
+                                                                      unsigned class, struct tlb_entry *old) {
+    uint64_t first = va & -(1ull << tlb_class_shift(class)), frame = (p->pa + (first - p->va)) | p->flags;
+    uint64_t key = tlb_key(m->asid_key, va);
+    if (__builtin_expect(t->several, 0)) {
+        if (!t->mosaic)
+            return coalesc_insert(t, key, class, with->run, frame, p->global, old);
+        if (class == TLB_4K)
+            return mosaic_tlb_insert(t, key, &with->codes, frame, p->global, old);
+    }
+    return tlb_insert(t, key, class, frame, p->global, old);
 }
 
 static void drop_range_in_l1(struct mmu *m, uint16_t asid, uint64_t va, uint64_t last) {
@@ -206,7 +212,8 @@ static void back_invalidate(struct mmu *m, const struct tlb *t, const struct tlb
         drop_range_in_l1(m, tlb_asid_of(old), va, last);
 }
 
-static void fill_l2(struct mmu *m, enum mmu_kind kind, const struct page *p, uint64_t va) {
+static void fill_l2(struct mmu *m, enum mmu_kind kind, const struct page *p, const struct company *with,
+                    uint64_t va) {
     const struct mmu_level *level = &m->level[1][kind];
     int class = p->class;
     if (class >= 0 && !level->holder[class])
@@ -217,7 +224,7 @@ static void fill_l2(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
     if (!t)
         return;
     struct tlb_entry old;
-    insert(m, t, p, va, (unsigned)class, &old);
+    insert(m, t, p, with, va, (unsigned)class, &old);
     if (t->inclusive && old.tag)
         back_invalidate(m, t, &old);
 }
@@ -230,7 +237,9 @@ static void set_hint(struct mmu *m, enum mmu_kind kind, uint64_t va, struct tlb_
         m->large[kind][(va >> 21) % MMU_LARGE_HINTS] = e;
 }
 
-static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uint64_t va) {
+/* `p` stays in registers: this is the way of most that misses level 1. */
+static inline __attribute__((always_inline)) void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p,
+                                                          const struct company *with, uint64_t va) {
     const struct mmu_level *level = &m->level[0][kind];
     int class = held_class(p, level);
     struct tlb *t = class < 0 ? NULL : level->holder[class];
@@ -238,16 +247,19 @@ static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, uin
         (t ? t : level->tlb[0])->misses++;
     if (!t)
         return;
-    struct tlb_entry old, *e = insert(m, t, p, va, (unsigned)class, &old);
+    struct tlb_entry old, *e = insert(m, t, p, with, va, (unsigned)class, &old);
     set_hint(m, kind, va, e);
 }
 
 static inline struct tlb_entry *find(const struct mmu *m, struct tlb *t, uint64_t key) {
-    return t->mosaic ? mosaic_tlb_find(t, key, &m->root) : t->group_shift ? coalesc_find(t, key) : tlb_find(t, key);
+    if (__builtin_expect(t->several, 0))
+        return t->mosaic ? mosaic_tlb_find(t, key, &m->root) : coalesc_find(t, key);
+    return tlb_find(t, key);
 }
 
 /* The level's entry that answers for va and allows the access; one that does not allow it is dropped. */
-static struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type, uint64_t va, struct tlb **where) {
+static inline __attribute__((always_inline)) struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type,
+                                                                      uint64_t va, struct tlb **where) {
     const struct mmu_level *l = &m->level[level - 1][mmu_kind_of(type)];
     uint64_t key = tlb_key(m->asid_key, va), needs = mmu_needs(type);
     for (unsigned i = 0; i < l->n; i++) {
@@ -272,18 +284,19 @@ static struct tlb_entry *lookup(struct mmu *m, unsigned level, unsigned type, ui
 /* lookup() in level 2. A large set is long to search, so loads and stores look first where the page was last. */
 static struct tlb_entry *lookup_l2(struct mmu *m, unsigned type, uint64_t va, struct tlb **where) {
     struct tlb *first = m->level[1][MMU_DATA].tlb[0];
-    struct tlb_entry **hint = &m->l2_hint[(va >> 12 ^ va >> 22) % MMU_L2_HINTS], *e = *hint;
+    uint16_t *hint = &m->l2_hint[(va >> 12 ^ va >> 24) % MMU_L2_HINTS];
     uint64_t needs = mmu_needs(type);
 
     if (type == EMT_FETCH || m->no_hint || !first || first->mosaic)
         return lookup(m, 2, type, va, where);
+    struct tlb_entry *e = first->entry + *hint;
     if (tlb_match(e, tlb_key(m->asid_key, va)) && (e->frame & needs) == needs) {
         *where = first;
         return e;
     }
     e = lookup(m, 2, type, va, where);
     if (e && *where == first)
-        *hint = e;
+        *hint = (uint16_t)(e - first->entry); /* of more than 2^16 entries some are searched for each time */
     return e;
 }
 
@@ -335,8 +348,8 @@ static unsigned neighbours(struct mmu *m, uint64_t va, const struct emt_walk *w)
     return run;
 }
 
-static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
-                              struct page *found) {
+static __attribute__((noinline)) void translate_by_walk(struct mmu *m, uint64_t va, unsigned type,
+                                                        struct mmu_translation *out, struct page *found) {
     struct emt_walk w = {0};
     enum mmu_kind kind = mmu_kind_of(type);
     out->cycles = mmu_walk(m, va, type, &w);
@@ -350,22 +363,23 @@ static void translate_by_walk(struct mmu *m, uint64_t va, unsigned type, struct 
     }
     uint64_t flags = (w.write ? TLB_WRITE : 0) | (w.dirty ? TLB_DIRTY : 0) | (w.exec ? TLB_EXEC : 0) |
                      (w.contig ? TLB_CONTIG : 0);
-    struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1, {0}, 0};
+    struct page page = {w.va, w.pa, w.bytes, flags, w.global, TLB_CLASSES - 1};
+    struct company with = {{0}, 0};
     if (m->toc.valid)
-        page.codes = (struct mosaic_codes){m->toc.valid, m->toc.dirty, m->toc.code};
+        with.codes = (struct mosaic_codes){m->toc.valid, m->toc.dirty, m->toc.code};
     while (page.class >= 0 && !fits(&page, va, (unsigned)page.class))
         page.class --;
     if (m->coalesces && w.bytes == EMT_PAGE_BYTES)
-        page.run = neighbours(m, va, &w);
+        with.run = neighbours(m, va, &w);
     out->pa = w.pa + (va - w.va);
     *found = page;
-    fill_l2(m, kind, &page, va); /* first: it may evict, and take level 1's copy along */
-    fill_l1(m, kind, &page, va);
+    fill_l2(m, kind, &page, &with, va); /* first: it may evict, and take level 1's copy along */
+    fill_l1(m, kind, &page, &with, va);
 }
 
 /* Both were asked at once, and level 2 had nothing. A page of 4 KiB around the address goes into level 1. */
-static bool translate_by_range(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
-                               struct page *found) {
+static __attribute__((noinline)) bool translate_by_range(struct mmu *m, uint64_t va, unsigned type,
+                                                         struct mmu_translation *out, struct page *found) {
     const struct emt_range *r = range_tlb_find(m->range_tlb, m->asid, va);
     const struct mmu_level *second = &m->level[1][mmu_kind_of(type)];
     uint64_t flags;
@@ -382,23 +396,36 @@ static bool translate_by_range(struct mmu *m, uint64_t va, unsigned type, struct
         second->tlb[0]->misses++;
     const struct page page = {
         va & -EMT_PAGE_BYTES, out->pa & -EMT_PAGE_BYTES, EMT_PAGE_BYTES, flags, r->global, TLB_4K};
-    fill_l1(m, mmu_kind_of(type), &page, va);
+    fill_l1(m, mmu_kind_of(type), &page, &(const struct company){{0}, 0}, va);
     *found = (struct page){r->va, r->pa, r->last - r->va + 1, flags};
     return true;
 }
 
-static struct page page_of(const struct tlb_entry *e) {
-    return (struct page){tlb_va(e),        tlb_page_pa(e),       tlb_bytes(e), e->frame & TLB_FLAGS,
-                         tlb_is_global(e), (int)tlb_class_of(e), {0},          0};
+static inline struct page page_of(const struct tlb_entry *e) {
+    return (struct page){tlb_va(e),        tlb_page_pa(e),      tlb_bytes(e), e->frame & TLB_FLAGS,
+                         tlb_is_global(e), (int)tlb_class_of(e)};
 }
 
-/* *found: the page that answered, unless it faults. */
-static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out,
-                           struct page *found) {
+/* Level 2 holds what several pages share: level 1 may want it too. */
+static __attribute__((noinline)) void fill_l1_with_company(struct mmu *m, enum mmu_kind kind, const struct tlb *t,
+                                                           const struct tlb_entry *e, uint64_t va) {
+    struct page page = page_of(e);
+    struct company with = {{0}, 0};
+
+    if (t->mosaic)
+        with.codes = mosaic_tlb_codes(t, e);
+    else if (!page.class)
+        with.run = coalesc_run(t, e);
+    fill_l1(m, kind, &page, &with, va);
+}
+
+/* *found: the page that answered, unless it faults. Inlined: who does not ask for it pays nothing for it. */
+static inline __attribute__((always_inline)) void translate_slow(struct mmu *m, uint64_t va, unsigned type,
+                                                                 struct mmu_translation *out, struct page *found) {
     enum mmu_kind kind = mmu_kind_of(type);
     struct tlb *t;
     *out = (struct mmu_translation){0};
-    if (m->arch->walker->segment && !m->second && mmu_segment_hit(m, va, type, &out->pa)) {
+    if (__builtin_expect(m->has_segment, 0) && !m->second && mmu_segment_hit(m, va, type, &out->pa)) {
         const struct emt_range *r = &m->segment.range;
         uint64_t flags;
         mmu_range_allows(r, type, &flags);
@@ -423,12 +450,12 @@ static void translate_slow(struct mmu *m, uint64_t va, unsigned type, struct mmu
     m->stats.tlb_cycles += t->hit_cycles;
     out->cycles = t->hit_cycles;
     out->pa = tlb_pa(e, va);
-    *found = page_of(e);
-    if (t->mosaic)
-        found->codes = mosaic_tlb_codes(t, e);
-    if (t->group_shift && !found->class)
-        found->run = coalesc_run(t, e);
-    fill_l1(m, kind, found, va);
+    const struct page page = page_of(e);
+    if (__builtin_expect(t->several, 0))
+        fill_l1_with_company(m, kind, t, e, va);
+    else
+        fill_l1(m, kind, &page, &(const struct company){{0}, 0}, va);
+    *found = page;
 }
 
 void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {

@@ -14,7 +14,7 @@
 
 #define MMU_HINTS       256 /* by 4 KiB page */
 #define MMU_LARGE_HINTS 64  /* by 2 MiB, for entries of large pages */
-#define MMU_L2_HINTS    1024
+#define MMU_L2_HINTS    4096
 
 /* Place behind the L1 TLBs: what counts hits of the segment. */
 #define MMU_SEGMENT_TLB CFG_TLBS
@@ -33,16 +33,17 @@ struct mmu {
     uint64_t asid_key;                            /* of the current address space, see tlb_key() */
     struct tlb_entry *hint[MMU_KINDS][MMU_HINTS]; /* where the page was last; checked, so may be out of date */
     struct tlb_entry *large[MMU_KINDS][MMU_LARGE_HINTS];
-    struct tlb_entry *l2_hint[MMU_L2_HINTS]; /* likewise, in the first second-level TLB for data */
-    struct tlb l1[CFG_TLBS + 1];             /* by tlb.index; the last is no TLB, see MMU_SEGMENT_TLB */
+    uint16_t l2_hint[MMU_L2_HINTS]; /* likewise, number of an entry in the first second-level TLB for data */
+    struct tlb l1[CFG_TLBS + 1];    /* by tlb.index; the last is no TLB, see MMU_SEGMENT_TLB */
     struct tlb l2[CFG_TLBS];
     unsigned nl1, nl2;
     struct mmu_level level[2][MMU_KINDS];
     struct tlb *by_config[CFG_TLBS]; /* of cfg->tlb[i] */
     struct tlb_entry nowhere;        /* matches nothing: where unused hints point */
-    bool coalesces; /* a TLB whose entries hold several pages is there, and the tables are for it */
-    bool wants_toc; /* a TLB of mosaic pages is there */
-    bool no_hint;   /* test: search each time */
+    bool coalesces;   /* a TLB whose entries hold several pages is there, and the tables are for it */
+    bool wants_toc;   /* a TLB of mosaic pages is there */
+    bool has_segment; /* the architecture translates by registers as well */
+    bool no_hint;     /* test: search each time */
 
     struct mmu_cache cache[CFG_MMU_CACHES];
     const char *cache_name[CFG_MMU_CACHES]; /* NULL: nothing is kept in this place */

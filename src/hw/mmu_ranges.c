@@ -27,6 +27,7 @@ bool mmu_range_allows(const struct emt_range *r, unsigned type, uint64_t *flags)
 }
 
 int mmu_ranges_init(struct mmu *m) {
+    m->has_segment = m->arch->walker->segment != NULL;
     m->segment.range = (struct emt_range){.va = 1}; /* none */
     m->l1[MMU_SEGMENT_TLB].index = MMU_SEGMENT_TLB;
     for (unsigned i = 0; i < MMU_HINTS; i++)

@@ -7,7 +7,6 @@
 
 #include "hw/coalesc.h"
 #include "hw/mosaic_tlb.h"
-#include "hw/replacement.h"
 
 int tlb_init(struct tlb *t, const struct cfg_tlb *cfg, uint8_t index, uint64_t seed) {
     uint32_t ways = cfg->ways ? cfg->ways : cfg->entries;
@@ -37,35 +36,6 @@ void tlb_fini(struct tlb *t) {
     mosaic_tlb_fini(t);
     free(t->entry);
     t->entry = NULL;
-}
-
-struct tlb_entry *tlb_insert(struct tlb *t, uint64_t key, unsigned class, uint64_t frame, bool global,
-                             struct tlb_entry *old) {
-    struct tlb_entry *set = tlb_set_of(t, key, class), *e = NULL;
-    for (unsigned way = 0; t->used < t->entries && way < t->ways && !e; way++)
-        if (!set[way].tag)
-            e = set + way;
-    old->tag = 0;
-    if (!e) {
-        e = set + hw_victim(t->replacement, &set->stamp, sizeof(*set) / sizeof(set->stamp), t->ways, &t->random);
-        *old = *e;
-        t->evictions++;
-        tlb_drop(t, e);
-    }
-    e->tag = key;
-    e->mask = ~((1ull << (tlb_class_shift(class) - 12)) - 1) & ~(global ? TLB_ASID_MASK : 0);
-    e->frame = frame | (uint64_t) class << TLB_CLASS_SHIFT | t->index;
-    t->live[class]++;
-    t->used++;
-    t->fills++;
-    tlb_touch(t, e);
-    return e;
-}
-
-void tlb_drop(struct tlb *t, struct tlb_entry *e) {
-    t->live[tlb_class_of(e)]--;
-    t->used--;
-    e->tag = 0;
 }
 
 /* Few pages: look each up. Many: look at each entry once. Never more work than the TLB is large. */

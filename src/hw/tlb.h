@@ -24,6 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hw/replacement.h"
 #include "machine/config.h"
 
 /* Classes of page sizes, bit n of CFG_PAGE_ masks. */
@@ -67,6 +68,7 @@ struct tlb {
     uint32_t hit_cycles;
     enum cfg_replacement replacement;
     bool inclusive;
+    bool several;        /* an entry may hold more than one page: by codes, or coalesced */
     uint8_t index;       /* goes into the entries' frame words */
     uint8_t group_shift; /* log2 of the pages that an entry holds, `entry` has as many (hw/coalesc.h); 0: one */
     uint64_t random;
@@ -158,13 +160,39 @@ static inline struct tlb_entry *tlb_find(struct tlb *t, uint64_t key) {
     return NULL;
 }
 
+static inline void tlb_drop(struct tlb *t, struct tlb_entry *e) {
+    t->live[tlb_class_of(e)]--;
+    t->used--;
+    e->tag = 0;
+}
+
 /*
  * Put an entry for the page of `class` around the key's address, which must not be there yet; `frame` has its
  * flags. *old becomes what was evicted (tag 0: nothing).
  */
-struct tlb_entry *tlb_insert(struct tlb *t, uint64_t key, unsigned class, uint64_t frame, bool global,
-                             struct tlb_entry *old);
-void tlb_drop(struct tlb *t, struct tlb_entry *e);
+static inline struct tlb_entry *tlb_insert(struct tlb *t, uint64_t key, unsigned class, uint64_t frame, bool global,
+                                           struct tlb_entry *old) {
+    struct tlb_entry *set = tlb_set_of(t, key, class), *e = NULL;
+    for (unsigned way = 0; t->used < t->entries && way < t->ways && !e; way++)
+        if (!set[way].tag)
+            e = set + way;
+    old->tag = 0;
+    if (!e) {
+        e = set + hw_victim(t->replacement, &set->stamp, sizeof(*set) / sizeof(set->stamp), t->ways, &t->random);
+        *old = *e;
+        t->evictions++;
+        tlb_drop(t, e);
+    }
+    e->tag = key;
+    e->mask = ~((1ull << (tlb_class_shift(class) - 12)) - 1) & ~(global ? TLB_ASID_MASK : 0);
+    e->frame = frame | (uint64_t) class << TLB_CLASS_SHIFT | t->index;
+    t->live[class]++;
+    t->used++;
+    t->fills++;
+    tlb_touch(t, e);
+    return e;
+}
+
 /* All entries of the ASID, and global ones, that touch [va, last]. */
 void tlb_drop_range(struct tlb *t, uint16_t asid, uint64_t va, uint64_t last);
 /* All entries of the ASID but global ones. */

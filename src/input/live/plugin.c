@@ -40,10 +40,10 @@ __thread unsigned calling_vcpu;
 /* -- blocks -- */
 
 /*
- * A word that goes past the caches, where the host can do that. The simulator's CPU was the last to have the block's
- * memory: an ordinary store waits until that CPU gives up each line, which takes the emulator longer than all else
- * that we do (bfs 16: 1.7 s instead of 0.9 s). These stores become visible in any order, so they are for a thread
- * that is alone: nobody reads its words before vcpu_publish(), which waits for them.
+ * A word that goes past the caches, where the host can do that. The simulator's CPU was the last to have the
+ * block's memory: an ordinary store waits until that CPU gives up each line, which takes the emulator longer than
+ * all else that we do (bfs 16: 1.7 s instead of 0.9 s). These stores become visible in any order, so they are for a
+ * thread that is alone: nobody reads its words before vcpu_publish(), which waits for them.
  */
 static inline void put_past_caches(uint64_t *at, uint64_t word) {
 #if defined(__SSE2__)
