@@ -221,12 +221,33 @@ static unsigned ad_of(const struct emt_tsvc *svc, const struct emt_tobj *o) {
 }
 
 /*
- * The destination gets each object before the source loses it, so that running out of memory loses none. Nobody
- * uses the destination yet.
+ * An object also gets these of A and D. Hardware may be setting others in it: so it goes, with what there is, and
+ * comes back, as in emt_cursor_change().
+ */
+static int add_ad(struct emt_tdb *tdb, uint64_t va, unsigned ad, struct emt_gather *g) {
+    struct emt_tobj o;
+    int err = emt_tdb_remove(tdb, va, &o);
+
+    if (err)
+        return err;
+    if (ad & EMT_AGE_ACCESSED)
+        err = emt_tobj_set(tdb->svc, &o, EMT_ATTR_ACCESSED, 1);
+    if (!err && ad & EMT_AGE_DIRTY)
+        err = emt_tobj_set(tdb->svc, &o, EMT_ATTR_DIRTY, 1);
+    if (tdb->svc->host->nfreed)
+        g->tables = true;
+    int back = emt_tdb_put_back(tdb, &o, g);
+    return err ? err : back;
+}
+
+/*
+ * The destination gets each object before the source loses it, so that running out of memory loses none. What
+ * hardware does until then is in the object that the source gives up; what it does at the destination, which it can
+ * reach from the first moment on, stays there.
  */
 static int default_move(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
     struct emt_cursor c;
-    struct emt_tobj o, final;
+    struct emt_tobj o;
     int err = emt_cursor_open(&c, tdb, from, from + bytes, g);
 
     if (err)
@@ -237,11 +258,9 @@ static int default_move(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_
             err = emt_tdb_update(tdb, &o);
         if (!err)
             err = emt_cursor_erase(&c);
-        /* c.obj is now the removed copy, with what walkers did until the end. */
-        if (!err)
-            err = moved(tdb->svc, &c.obj, c.obj.va - from + to, &final);
-        if (!err && ad_of(tdb->svc, &final) != ad_of(tdb->svc, &o))
-            err = emt_tdb_update(tdb, &final);
+        const unsigned more = err ? 0 : ad_of(tdb->svc, &c.obj) & ~ad_of(tdb->svc, &o);
+        if (more)
+            err = add_ad(tdb, o.va, more, g);
     }
     emt_cursor_close(&c);
     if (err)
