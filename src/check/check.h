@@ -28,7 +28,8 @@ struct check_options {
     unsigned parts;  /* mask of 1 << enum check_part */
     bool in_process; /* no process of its own for each program: for a debugger */
     bool no_shrink;
-    FILE *progress; /* a terminal, or NULL */
+    FILE *progress;      /* a terminal, or NULL */
+    unsigned number, of; /* for progress: which of how many architectures; 0: it is alone */
 };
 
 struct check_part_report {

@@ -38,16 +38,14 @@ bool compare_find(struct world *w, unsigned db, uint64_t va) {
     struct space *s = &w->space[db];
     struct object *expected = oracle_find(&s->oracle, va);
     struct emt_tobj t = {0};
-    char where[64], text[256];
+    char text[256];
 
     if (!canonical(w->traits, va))
         return true;
     int err = emt_tdb_find(&s->tdb, va, &t);
     w->stats.finds++;
-    if (!err && expected) {
-        snprintf(where, sizeof(where), "tdb_find in db %u at 0x%" PRIx64, db, va);
-        return object_check(w, expected, &t, where);
-    }
+    if (!err && expected)
+        return object_check(w, expected, &t, "tdb_find in db %u at 0x%" PRIx64, db, va);
     if (err == -ENOENT && !expected)
         return check_void(w, db, va, &t, "tdb_find");
     if (expected) {
@@ -68,7 +66,7 @@ bool compare_find(struct world *w, unsigned db, uint64_t va) {
 static bool iterate(struct world *w, unsigned db, struct emt_cursor *c, uint64_t va, uint64_t last) {
     struct oracle *o = &w->space[db].oracle;
     size_t i = oracle_from(o, va);
-    char where[96], text[256];
+    char text[256];
 
     while (emt_cursor_next(c)) {
         if (i == o->n || o->object[i].va > last) {
@@ -81,8 +79,8 @@ static bool iterate(struct world *w, unsigned db, struct emt_cursor *c, uint64_t
                               "    found    %s",
                               db, va, last, text);
         }
-        snprintf(where, sizeof(where), "a cursor over db %u, [0x%" PRIx64 ", 0x%" PRIx64 "],", db, va, last);
-        if (!object_check(w, &o->object[i], &c->obj, where))
+        if (!object_check(w, &o->object[i], &c->obj, "a cursor over db %u, [0x%" PRIx64 ", 0x%" PRIx64 "],", db, va,
+                          last))
             return false;
         i++;
     }

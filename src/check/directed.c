@@ -89,10 +89,8 @@ static bool deep_split(struct world *w) {
     emt_gather_flush(tdb, &g);
     if (err)
         return world_fail(w, "error", "splitting 0x%" PRIx64 " bytes into 4 KiB pages: %s", bytes, error_name(err));
-    for (uint64_t i = 0; i < bytes / small; i++) {
-        struct object piece = oracle_piece(&o, small, i);
-        oracle_put(&w->space[0].oracle, &piece);
-    }
+    oracle_put(&w->space[0].oracle, &o);
+    oracle_split(&w->space[0].oracle, va, small);
     return compare_range(w, 0, va, va + (bytes - 1)) && compare_around(w, 0, va, va + (bytes - 1));
 }
 

@@ -81,14 +81,12 @@ static bool map(struct world *w, const struct op *op, struct outcome *out) {
 static bool removed(struct world *w, const struct op *op, int err, const struct emt_tobj *t) {
     struct oracle *oracle = &w->space[op->db].oracle;
     struct object *o = oracle_find(oracle, op->at.va);
-    char where[64];
 
     if (!result(w, err, o ? 0 : -ENOENT))
         return false;
     if (err)
         return true;
-    snprintf(where, sizeof(where), "what %s took away", op_name(op->kind));
-    if (!object_check(w, o, t, where))
+    if (!object_check(w, o, t, "what %s took away", op_name(op->kind)))
         return false;
     oracle_remove(oracle, o->va, object_last(o));
     return true;
@@ -204,12 +202,7 @@ static bool split(struct world *w, const struct op *op, struct outcome *out) {
         return false;
     if (err || there->bytes <= op->at.bytes)
         return true;
-    struct object huge = *there;
-    oracle_remove(&s->oracle, huge.va, object_last(&huge));
-    for (uint64_t i = 0; i < huge.bytes / op->at.bytes; i++) {
-        struct object piece = oracle_piece(&huge, op->at.bytes, i);
-        oracle_put(&s->oracle, &piece);
-    }
+    oracle_split(&s->oracle, op->at.va, op->at.bytes);
     return true;
 }
 

@@ -19,15 +19,15 @@ struct visit {
 /* The object that a callback is shown must be one of the oracle's. NULL: it is not, and that is a finding. */
 static struct object *shown(struct visit *v, const struct emt_tobj *t) {
     struct object *o = oracle_find(v->from, t->va);
-    char where[64];
+    const char *name = v->op ? op_name(v->op->kind) : "unmap";
 
-    snprintf(where, sizeof(where), "what %s shows its caller", v->op ? op_name(v->op->kind) : "unmap");
     if (!o) {
-        v->fine = world_fail(v->w, "surplus", "%s: there is no object at 0x%" PRIx64 ", or it was shown before",
-                             where, t->va);
+        v->fine = world_fail(
+            v->w, "surplus",
+            "what %s shows its caller: there is no object at 0x%" PRIx64 ", or it was shown before", name, t->va);
         return NULL;
     }
-    v->fine = v->fine && object_check(v->w, o, t, where);
+    v->fine = v->fine && object_check(v->w, o, t, "what %s shows its caller", name);
     return v->fine ? o : NULL;
 }
 

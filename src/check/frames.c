@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 /* Looks present to x86-like formats, and leads outside of the kit's memory when it is followed. */
 #define POISON 0xa5a5a5a5a5a5a5a5ull
@@ -14,21 +15,44 @@ void frames_wrong(struct frames *f, const char *what, uint64_t pa) {
         snprintf(f->wrong, sizeof(f->wrong), "%s: physical address 0x%" PRIx64, what, pa);
 }
 
-static void poison(struct frames *f, uint64_t pa, unsigned order) {
+#define PAGE_WORDS (EMT_PAGE_BYTES / 8)
+
+static void poison(struct frames *f, uint64_t pa) {
     uint64_t *word = emt_host_word(f->host, pa);
 
-    for (uint64_t i = 0; i < EMT_PAGE_BYTES << order >> 3; i++)
+    for (unsigned i = 0; i < PAGE_WORDS; i++)
         word[i] = POISON;
 }
 
-static void verify_poison(struct frames *f, uint64_t pa, unsigned order) {
-    const uint64_t *word = emt_host_word(f->host, pa);
+/* All poison still; or all zero, if the page had never been touched when its frame came back. */
+static void verify_poison(struct frames *f, uint64_t pa) {
+    const uint64_t *word = emt_host_word(f->host, pa), expected = word[0] ? POISON : 0;
+    uint64_t differ = 0;
 
-    for (uint64_t i = 0; i < EMT_PAGE_BYTES << order >> 3; i++)
-        if (word[i] != POISON) {
-            frames_wrong(f, "a table frame was written after it was given back", pa + 8 * i);
-            return;
-        }
+    for (unsigned i = 0; i < PAGE_WORDS; i++)
+        differ |= word[i] ^ expected;
+    if (differ)
+        frames_wrong(f, "a table frame was written after it was given back", pa);
+}
+
+/*
+ * Pages of an allocation that cost the host memory. Of large tables most were never touched, and to touch them all
+ * takes longer than everything else that a program does.
+ */
+#define LARGE_ORDER 5
+#define BATCH_PAGES 512u
+
+static void each_page(struct frames *f, uint64_t pa, unsigned order, void (*fn)(struct frames *, uint64_t)) {
+    unsigned char touched[BATCH_PAGES];
+
+    for (uint64_t left = 1ull << order, n; left; left -= n, pa += n * EMT_PAGE_BYTES) {
+        n = left < BATCH_PAGES ? left : BATCH_PAGES;
+        if (order < LARGE_ORDER || mincore(f->host->phys + pa, n * EMT_PAGE_BYTES, touched))
+            memset(touched, 1, n);
+        for (uint64_t i = 0; i < n; i++)
+            if (touched[i] & 1)
+                fn(f, pa + i * EMT_PAGE_BYTES);
+    }
 }
 
 static void mark(struct frames *f, uint64_t pa, unsigned order, unsigned head, unsigned rest) {
@@ -49,7 +73,7 @@ static uint64_t frame_alloc(void *os, unsigned order) {
         return EMT_NO_PA;
     if (f->free[order].n) {
         pa = f->free[order].pa[--f->free[order].n];
-        verify_poison(f, pa, order);
+        each_page(f, pa, order, verify_poison);
     } else {
         pa = (f->next + bytes - 1) & ~(bytes - 1);
         if (pa + bytes > f->end)
@@ -74,7 +98,7 @@ static void frame_free(void *os, uint64_t pa, unsigned order) {
     if (f->wait_readers)
         f->wait_readers(f->readers);
     mark(f, pa, order, FRAME_FREE, FRAME_FREE);
-    poison(f, pa, order);
+    each_page(f, pa, order, poison);
     f->used_bytes -= EMT_PAGE_BYTES << order;
     f->returned[order]++;
     struct frames_list *list = &f->free[order];
@@ -103,7 +127,7 @@ void frames_touched(struct frames *f, uint64_t pa, bool write) {
 void frames_sweep(struct frames *f) {
     for (unsigned order = 0; order < FRAMES_ORDERS; order++)
         for (size_t i = 0; i < f->free[order].n; i++)
-            verify_poison(f, f->free[order].pa[i], order);
+            each_page(f, f->free[order].pa[i], order, verify_poison);
 }
 
 int frames_init(struct frames *f, struct emt_host *host, uint64_t first, uint64_t end) {

@@ -92,13 +92,17 @@ static uint64_t length(struct generator *g) {
     return (1 + below(g, one_in(g, 3) ? 64 : 8)) * EMT_PAGE_BYTES;
 }
 
-#define DENSE_PAGES 40
+#define DENSE_PAGES  40
+#define CLOSE_FRAMES (64 * MIB >> EMT_PAGE_SHIFT)
 
 static uint64_t frame(struct generator *g, uint64_t bytes) {
     const struct traits *t = g->traits;
     const uint64_t pages = bytes >> EMT_PAGE_SHIFT, near_end = WORLD_PAGES_PFN + WORLD_PAGES_COUNT;
 
-    /* Few enough that frames are shared. */
+    /* Few enough that frames are shared; and where tables have an entry for each frame, most of them stay
+       untouched, which spares the host a page fault for each. */
+    if (bytes <= 2 * MIB && !one_in(g, 8))
+        return WORLD_PAGES_PFN + below(g, CLOSE_FRAMES / pages) * pages;
     if (t->pfn_end <= near_end || !one_in(g, 4))
         return WORLD_PAGES_PFN + below(g, WORLD_PAGES_COUNT / pages) * pages;
     return near_end + below(g, (t->pfn_end - near_end) / pages) * pages;

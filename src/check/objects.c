@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Between the oracle's objects and the driver's. */
 #include <inttypes.h>
+#include <stdarg.h>
 
 #include "check/world.h"
 
@@ -92,17 +93,27 @@ static const char *first_difference(const struct object *a, const struct object 
     return NULL;
 }
 
-bool object_check(struct world *w, struct object *expected, const struct emt_tobj *t, const char *where) {
+bool object_same(const struct world *w, struct object *expected, const struct emt_tobj *t) {
     struct object is;
-    char want[256], got[256];
 
     object_from_tobj(w, t, &is);
     if (expected->maybe_accessed)
         expected->accessed = is.accessed;
-    const char *what = first_difference(expected, &is);
-    if (!what)
-        return true;
+    return !first_difference(expected, &is);
+}
+
+bool object_wrong(struct world *w, const struct object *expected, const struct emt_tobj *t, const char *format,
+                  ...) {
+    struct object is;
+    char where[128], want[256], got[256];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(where, sizeof(where), format, args);
+    va_end(args);
+    object_from_tobj(w, t, &is);
     object_describe(expected, want, sizeof(want));
     object_describe(&is, got, sizeof(got));
-    return world_fail(w, "object", "%s gives another %s\n    expected %s\n    found    %s", where, what, want, got);
+    return world_fail(w, "object", "%s gives another %s\n    expected %s\n    found    %s", where,
+                      first_difference(expected, &is), want, got);
 }

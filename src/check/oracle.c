@@ -36,24 +36,27 @@ bool oracle_overlaps(const struct oracle *o, uint64_t va, uint64_t last) {
     return i < o->n && o->object[i].va <= last;
 }
 
-void oracle_put(struct oracle *o, const struct object *object) {
-    size_t i = oracle_from(o, object->va);
-
-    if (i < o->n && o->object[i].va == object->va) {
-        o->object[i] = *object;
-        return;
-    }
-    if (o->n == o->room) {
-        o->room = o->room ? 2 * o->room : 256;
+/* Room for n objects in place of the `old` ones from i on; what they hold is the caller's to say. */
+static struct object *make_room(struct oracle *o, size_t i, size_t old, size_t n) {
+    if (o->n - old + n > o->room) {
+        while (o->n - old + n > o->room)
+            o->room = o->room ? 2 * o->room : 256;
         o->object = realloc(o->object, o->room * sizeof(*o->object));
         if (!o->object) {
             fputs("emt: check: out of memory\n", stderr);
             abort();
         }
     }
-    memmove(o->object + i + 1, o->object + i, (o->n - i) * sizeof(*o->object));
-    o->object[i] = *object;
-    o->n++;
+    if (o->n > i + old)
+        memmove(o->object + i + n, o->object + i + old, (o->n - i - old) * sizeof(*o->object));
+    o->n = o->n - old + n;
+    return o->object + i;
+}
+
+void oracle_put(struct oracle *o, const struct object *object) {
+    const size_t i = oracle_from(o, object->va);
+
+    *make_room(o, i, i < o->n && o->object[i].va == object->va, 1) = *object;
 }
 
 void oracle_remove(struct oracle *o, uint64_t va, uint64_t last) {
@@ -62,11 +65,11 @@ void oracle_remove(struct oracle *o, uint64_t va, uint64_t last) {
     while (end < o->n && o->object[end].va <= last)
         end++;
     if (end > i)
-        memmove(o->object + i, o->object + end, (o->n - end) * sizeof(*o->object));
-    o->n -= end - i;
+        make_room(o, i, end - i, 0);
 }
 
-struct object oracle_piece(const struct object *huge, uint64_t bytes, uint64_t i) {
+/* Piece i of `bytes` of a larger object. */
+static struct object piece_of(const struct object *huge, uint64_t bytes, uint64_t i) {
     struct object piece = *huge;
 
     piece.va += i * bytes;
@@ -76,4 +79,14 @@ struct object oracle_piece(const struct object *huge, uint64_t bytes, uint64_t i
     else
         piece.pfn += i * (bytes >> 12);
     return piece;
+}
+
+void oracle_split(struct oracle *o, uint64_t va, uint64_t bytes) {
+    const size_t at = oracle_from(o, va);
+    const struct object huge = o->object[at];
+    const uint64_t n = huge.bytes / bytes;
+    struct object *piece = make_room(o, at, 1, n);
+
+    for (uint64_t i = 0; i < n; i++)
+        piece[i] = piece_of(&huge, bytes, i);
 }

@@ -38,8 +38,8 @@ bool oracle_overlaps(const struct oracle *o, uint64_t va, uint64_t last);
 void oracle_put(struct oracle *o, const struct object *object);
 /* Remove all that overlaps [va, last]. */
 void oracle_remove(struct oracle *o, uint64_t va, uint64_t last);
-/* Piece i of `bytes` of a larger object. */
-struct object oracle_piece(const struct object *huge, uint64_t bytes, uint64_t i);
+/* The object that answers for va, which is there, becomes pieces of `bytes`. */
+void oracle_split(struct oracle *o, uint64_t va, uint64_t bytes);
 
 static inline uint64_t object_last(const struct object *o) {
     return o->va + (o->bytes - 1);

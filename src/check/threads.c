@@ -18,6 +18,10 @@
  *
  * Time is a counter that the changing thread advances at each event. A walker's CPU is locked during a walk:
  * loading its root waits for that, as an inter-processor interrupt would, and so does reusing a freed table frame.
+ *
+ * Nobody runs away: a change allows each walker some walks, and the changing thread waits when walkers are behind.
+ * Every few thousand accesses of a driver to its tables it stops right there until each walker has walked, half
+ * of the time at the place that is changing: so walks fall between any two stores of a driver on one busy CPU, too.
  */
 #include "check/threads.h"
 
@@ -25,6 +29,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define WALKERS      2
 #define STABLE       2
@@ -35,6 +40,11 @@
 #define PAGES        24 /* that change, in each region: half at its beginning, half at its end */
 #define VERSIONS     65536
 #define NEVER        (~0ull)
+
+#define WALKS_PER_CHANGE 16   /* of each walker */
+#define WALKS_BEHIND     4096 /* so far may walkers be behind */
+#define WALKS_PER_PAUSE  4
+#define PAUSE_EVERY      4096 /* table accesses, on average */
 
 /* Frames: the stable regions', then one for each version. */
 #define STABLE_PFN(region) (WORLD_PAGES_PFN + (region)*REGION_PAGES)
@@ -60,9 +70,9 @@ struct version {
 
 struct walker {
     struct race *race;
-    uint64_t random, walks;
-    uint32_t lock;   /* held during a walk, and by who loads the root */
-    uint32_t wanted; /* somebody waits for the lock: no further walk, spin locks are not fair */
+    uint64_t random, walks, allowed; /* walks: made; it waits before it makes more than `allowed` */
+    uint32_t lock;                   /* held during a walk, and by who loads the root */
+    uint32_t wanted;                 /* somebody waits for the lock: no further walk, spin locks are not fair */
     struct emt_root root;
     pthread_t thread;
 };
@@ -76,7 +86,10 @@ struct race {
     uint64_t next_version;
     uint64_t time;
     uint64_t random;
+    uint64_t changing; /* a page that is, or was last */
+    uint64_t until_pause, pause_random;
     bool huge, dirty; /* has 2 MiB pages; hardware sets D */
+    bool running;     /* there are walkers */
     uint32_t stop, finding_lock;
 };
 
@@ -101,6 +114,41 @@ static bool fail(struct race *r, const char *kind, const char *text) {
     STORE(r->stop, 1);
     emt_unlock(&r->finding_lock);
     return false;
+}
+
+/* ---- pace ---- */
+
+/* Wait for another thread, for the n-th time: soon without using the CPU that it may need. */
+static void rest(unsigned n) {
+    if (n >= 100 && n < 104)
+        sched_yield();
+    else if (n >= 104)
+        nanosleep(&(struct timespec){.tv_nsec = 20000}, NULL);
+}
+
+static void allow(struct race *r, uint64_t walks) {
+    for (unsigned i = 0; i < WALKERS; i++)
+        STORE(r->walker[i].allowed, r->walker[i].allowed + walks);
+}
+
+/* Until each walker has at most `behind` of its walks to make. */
+static void wait_for_walks(struct race *r, uint64_t behind) {
+    for (unsigned i = 0; i < WALKERS; i++)
+        for (unsigned n = 0; LOAD(r->walker[i].walks) + behind < r->walker[i].allowed && !LOAD(r->stop); n++)
+            rest(n);
+}
+
+/* In the middle of whatever the driver is doing. Walkers need no lock that it may hold. */
+static uint64_t on_table_access(void *hw, uint64_t pa, bool write) {
+    struct race *r = hw;
+
+    frames_touched(&r->w.frames, pa, write);
+    if (r->running && !r->until_pause--) {
+        r->until_pause = check_below(&r->pause_random, 2 * PAUSE_EVERY);
+        allow(r, WALKS_PER_PAUSE);
+        wait_for_walks(r, 0);
+    }
+    return 0;
 }
 
 /* ---- a walker ---- */
@@ -131,12 +179,11 @@ static bool port_update(struct emt_port *port, uint64_t pa, uint64_t expected, u
 static int walk(struct walker *me, const struct emt_access *a, struct emt_walk *out) {
     struct port port = {.ops = {.fetch = port_fetch, .update = port_update}, .race = me->race};
 
-    while (LOAD(me->wanted))
-        sched_yield();
+    for (unsigned n = 0; LOAD(me->wanted); n++)
+        rest(n);
     emt_lock(&me->lock);
     int err = me->race->w.arch->walker->walk(me->race->w.arch, &me->root, a, &port.ops, out);
     emt_unlock(&me->lock);
-    me->walks++;
     return err;
 }
 
@@ -214,7 +261,9 @@ static bool version_fits(struct race *r, uint64_t page, const struct emt_access 
 
 static bool walk_changing(struct walker *me, struct emt_access *a) {
     struct race *r = me->race;
-    const uint64_t page = check_below(&me->random, CHANGING * PAGES), begin = LOAD(r->time);
+    const uint64_t page =
+        check_one_in(&me->random, 2) ? LOAD(r->changing) : check_below(&me->random, CHANGING * PAGES);
+    const uint64_t begin = LOAD(r->time);
     const struct place before = look(&r->page[page]);
     struct emt_walk w = {0};
     struct version *v = NULL;
@@ -239,7 +288,12 @@ static bool walk_changing(struct walker *me, struct emt_access *a) {
 static void *walker_main(void *arg) {
     struct walker *me = arg;
 
-    while (!LOAD(me->race->stop)) {
+    for (unsigned waited = 0; !LOAD(me->race->stop);) {
+        if (me->walks >= LOAD(me->allowed)) {
+            rest(waited++);
+            continue;
+        }
+        waited = 0;
         struct emt_access a = {.type = check_one_in(&me->random, 3) ? EMT_STORE : EMT_LOAD,
                                .user = true,
                                .write_protect = true,
@@ -249,6 +303,7 @@ static void *walker_main(void *arg) {
             walk_stable(me, &a);
         else
             walk_changing(me, &a);
+        STORE(me->walks, me->walks + 1);
     }
     return NULL;
 }
@@ -485,6 +540,7 @@ static bool change(struct race *r) {
     const uint64_t page = check_below(&r->random, CHANGING * PAGES), region = page / PAGES * PAGES;
     const uint64_t choice = check_below(&r->random, 1000);
 
+    STORE(r->changing, page);
     if (choice < 2)
         return churn(r);
     if (choice < 60)
@@ -505,9 +561,9 @@ static bool change(struct race *r) {
 /* Between two walks of a walker; with a new root, or with none. */
 static void interrupt(struct walker *walker, const struct emt_root *root) {
     STORE(walker->wanted, 1);
-    /* The walker may wait for this very CPU: no spinning. */
-    while (__atomic_exchange_n(&walker->lock, 1, __ATOMIC_ACQUIRE))
-        sched_yield();
+    /* The walker may wait for this very CPU: no long spinning. */
+    for (unsigned n = 0; __atomic_exchange_n(&walker->lock, 1, __ATOMIC_ACQUIRE); n++)
+        rest(n);
     if (root)
         walker->root = *root;
     emt_unlock(&walker->lock);
@@ -541,6 +597,7 @@ static void on_flush(void *hw, const struct emt_flush *flush) {
 static bool prepare(struct race *r) {
     struct world *w = &r->w;
 
+    w->host.table_access = on_table_access;
     w->host.load_root = on_load_root;
     w->host.update_root = NULL; /* then load_root is called */
     w->host.flush = on_flush;
@@ -574,12 +631,14 @@ static void race_walkers(struct race *r, uint64_t ops) {
     for (; started < WALKERS; started++)
         if (pthread_create(&r->walker[started].thread, NULL, walker_main, &r->walker[started]))
             break;
-    /* On one CPU a walker must get its turn, too. */
+    r->running = started == WALKERS;
     for (uint64_t i = 0; i < ops && !LOAD(r->stop) && change(r) && frames_fine(r); i++) {
         r->w.stats.ops++;
-        if (i % 64 == 0)
-            sched_yield();
+        allow(r, WALKS_PER_CHANGE);
+        if (r->running)
+            wait_for_walks(r, WALKS_BEHIND);
     }
+    r->running = false;
     STORE(r->stop, 1);
     for (unsigned i = 0; i < started; i++) {
         pthread_join(r->walker[i].thread, NULL);
@@ -595,6 +654,7 @@ static void run(void *ctx, void *shared) {
     if (!r)
         return;
     r->random = q->seed;
+    r->pause_random = ~q->seed;
     for (unsigned i = 0; i < WALKERS; i++) {
         r->walker[i].race = r;
         r->walker[i].random = q->seed + 1 + i;

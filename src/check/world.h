@@ -113,8 +113,13 @@ void space_destroy(struct world *w, unsigned db);
 /* The driver's form of an object. A refusal is a finding. */
 bool object_to_tobj(struct world *w, const struct object *o, struct emt_tobj *out);
 void object_from_tobj(const struct world *w, const struct emt_tobj *t, struct object *out);
-/* Compare what the driver says with the oracle's object; adopts A where that is uncertain. */
-bool object_check(struct world *w, struct object *expected, const struct emt_tobj *t, const char *where);
+/* Does the driver say what the oracle says? Adopts A where that is uncertain. */
+bool object_same(const struct world *w, struct object *expected, const struct emt_tobj *t);
+/* Note that it does not; the words say who showed the object. */
+bool object_wrong(struct world *w, const struct object *expected, const struct emt_tobj *t, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Both; the words are made only when something is wrong. */
+#define object_check(w, expected, t, ...) (object_same(w, expected, t) || object_wrong(w, expected, t, __VA_ARGS__))
 void object_describe(const struct object *o, char *text, size_t room);
 
 /* ---- comparisons (compare.c) ---- */

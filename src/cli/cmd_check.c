@@ -8,7 +8,6 @@
 
 #include "check/check.h"
 #include "check/costs.h"
-#include "check/costs.h"
 #include "cli/cli.h"
 #include "machine/settings.h"
 
@@ -210,7 +209,10 @@ int cmd_check(int argc, char **argv) {
     }
     if (a.costs)
         return costs(all, n, a.json);
-    for (unsigned i = 0; !status && i < n; i++)
+    a.options.of = n;
+    for (unsigned i = 0; !status && i < n; i++) {
+        a.options.number = i + 1;
         status = check_one(all[i], &a.options, &failed);
+    }
     return status ? status : failed ? CLI_FAILED : CLI_OK;
 }
