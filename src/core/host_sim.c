@@ -4,12 +4,31 @@
 
 #include <sys/mman.h>
 
-/* Address space that costs memory only where it is touched; NULL. */
-static void *reserve(uint64_t bytes) {
-    void *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+/*
+ * Where tables fill a quarter of 2 MiB, one page of the host holds them all: walks over many tables then miss the
+ * host's own TLB less, and it costs at most four times what is used. The OS keeps tables together, so most are
+ * there.
+ */
+#define BLOCK_SHIFT 21
+#define CROWD       128
+#define CROWDED     UINT16_MAX
+#define BLOCK_BYTES (1ull << BLOCK_SHIFT)
 
-    if (at == MAP_FAILED)
+#ifndef MADV_COLLAPSE /* Linux 6.1 */
+#define MADV_COLLAPSE 25
+#endif
+
+/* Address space from a multiple of 2 MiB on that costs memory only where it is touched; NULL. */
+static void *reserve(uint64_t bytes) {
+    const uint64_t room = bytes + BLOCK_BYTES;
+    char *got = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (got == MAP_FAILED)
         return NULL;
+    char *at = got + (-(uintptr_t)got & (BLOCK_BYTES - 1)), *end = at + ((bytes + 4095) & ~4095ull);
+    if (at > got)
+        munmap(got, (size_t)(at - got));
+    munmap(end, (size_t)(got + room - end));
     /* A table page is 4 KiB: a huge page of the host behind each would cost 512 times that. */
     madvise(at, bytes, MADV_NOHUGEPAGE);
     return at;
@@ -19,12 +38,39 @@ static uint64_t notes_bytes(const struct emt_host *host) {
     return (host->phys_bytes >> EMT_PAGE_SHIFT) * sizeof(*host->notes);
 }
 
+static uint64_t crowd_bytes(const struct emt_host *host) {
+    return ((host->phys_bytes >> BLOCK_SHIFT) + 1) * sizeof(*host->crowd);
+}
+
+/* Frames of one block get tables. Only for speed: a host that cannot do it goes on as before. */
+static void note_tables(struct emt_host *host, uint64_t pa, uint64_t frames) {
+    uint16_t *crowd = &host->crowd[pa >> BLOCK_SHIFT];
+
+    if (*crowd == CROWDED || frames >= 1u << (BLOCK_SHIFT - EMT_PAGE_SHIFT))
+        return;
+    *crowd += (uint16_t)frames;
+    if (*crowd < CROWD || host->phys_bytes >> BLOCK_SHIFT <= pa >> BLOCK_SHIFT)
+        return;
+    *crowd = CROWDED;
+    uint8_t *block = host->phys + (pa >> BLOCK_SHIFT << BLOCK_SHIFT);
+    if (!madvise(block, BLOCK_BYTES, MADV_HUGEPAGE))
+        madvise(block, BLOCK_BYTES, MADV_COLLAPSE);
+}
+
+static void forget_tables(struct emt_host *host, uint64_t pa, uint64_t frames) {
+    uint16_t *crowd = &host->crowd[pa >> BLOCK_SHIFT];
+
+    if (*crowd != CROWDED && frames < 1u << (BLOCK_SHIFT - EMT_PAGE_SHIFT))
+        *crowd -= (uint16_t)frames;
+}
+
 int emt_host_init(struct emt_host *host, uint64_t phys_bytes) {
     memset(host, 0, sizeof(*host));
     host->phys_bytes = phys_bytes;
     host->phys = reserve(phys_bytes);
     host->notes = reserve(notes_bytes(host));
-    if (!host->phys || !host->notes) {
+    host->crowd = reserve(crowd_bytes(host));
+    if (!host->phys || !host->notes || !host->crowd) {
         emt_host_fini(host);
         return -ENOMEM;
     }
@@ -38,6 +84,8 @@ void emt_host_fini(struct emt_host *host) {
         munmap(host->phys, host->phys_bytes);
     if (host->notes)
         munmap(host->notes, notes_bytes(host));
+    if (host->crowd)
+        munmap(host->crowd, crowd_bytes(host));
     memset(host, 0, sizeof(*host));
 }
 
@@ -68,6 +116,7 @@ uint64_t emt_table_alloc(struct emt_tdb *tdb, unsigned order) {
             host->fail_at++; /* what memory refuses takes nothing from the budget */
         return EMT_NO_PA;
     }
+    note_tables(host, pa, 1ull << order);
     clear(host, pa, bytes);
     emt_host_touch(host, pa, bytes, true);
     tdb->table_bytes += bytes;
@@ -89,6 +138,7 @@ void emt_table_free(struct emt_tdb *tdb, uint64_t pa, unsigned order) {
             /* No memory to remember the frame: a flush of everything makes it free at once. */
             emt_host_flush(host, &(struct emt_flush){.kind = EMT_FLUSH_ALL, .tables = true});
             emt_host_release_freed(host);
+            forget_tables(host, pa, 1ull << order);
             host->frame_free(host->os, pa, order);
             return;
         }
@@ -100,6 +150,7 @@ void emt_table_free(struct emt_tdb *tdb, uint64_t pa, unsigned order) {
 
 void emt_host_release_freed(struct emt_host *host) {
     for (size_t i = 0; i < host->nfreed; i++) {
+        forget_tables(host, host->freed[i].pa, 1ull << host->freed[i].order);
         host->frame_free(host->os, host->freed[i].pa, host->freed[i].order);
         if (host->fail_at)
             host->fail_at += 1ull << host->freed[i].order;

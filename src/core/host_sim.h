@@ -23,6 +23,7 @@ struct emt_host {
     uint64_t phys_bytes;       /* its size */
     uint64_t unmovable_frames; /* see emt_host_unmovable(); set before tsvc_init() */
     uint32_t *notes;           /* one for each frame, only touched where a driver keeps one */
+    uint16_t *crowd;           /* frames with tables in each 2 MiB; CROWDED: many, behind a huge page of the host */
 
     /* The OS's work on tables, counted here, charged through `table_access`. */
     uint64_t table_reads, table_writes; /* words */

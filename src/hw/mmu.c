@@ -233,13 +233,12 @@ static void set_hint(struct mmu *m, enum mmu_kind kind, uint64_t va, struct tlb_
     if (m->no_hint)
         return;
     m->hint[kind][mmu_hint_of(va)] = e;
-    if (tlb_bytes(e) > EMT_PAGE_BYTES)
+    if (tlb_class_of(e) != TLB_4K)
         m->large[kind][(va >> 21) % MMU_LARGE_HINTS] = e;
 }
 
-/* `p` stays in registers: this is the way of most that misses level 1. */
-static inline __attribute__((always_inline)) void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p,
-                                                          const struct company *with, uint64_t va) {
+static void fill_l1(struct mmu *m, enum mmu_kind kind, const struct page *p, const struct company *with,
+                    uint64_t va) {
     const struct mmu_level *level = &m->level[0][kind];
     int class = held_class(p, level);
     struct tlb *t = class < 0 ? NULL : level->holder[class];
@@ -406,17 +405,34 @@ static inline struct page page_of(const struct tlb_entry *e) {
                          tlb_is_global(e), (int)tlb_class_of(e)};
 }
 
-/* Level 2 holds what several pages share: level 1 may want it too. */
-static __attribute__((noinline)) void fill_l1_with_company(struct mmu *m, enum mmu_kind kind, const struct tlb *t,
-                                                           const struct tlb_entry *e, uint64_t va) {
-    struct page page = page_of(e);
+/* Entries of several pages, or a page that level 1 takes a piece of. */
+static __attribute__((noinline)) void fill_l1_otherwise(struct mmu *m, enum mmu_kind kind, const struct tlb *t,
+                                                        const struct tlb_entry *e, uint64_t va) {
+    const struct page page = page_of(e);
     struct company with = {{0}, 0};
 
     if (t->mosaic)
         with.codes = mosaic_tlb_codes(t, e);
-    else if (!page.class)
+    if (t->group_shift && !page.class)
         with.run = coalesc_run(t, e);
     fill_l1(m, kind, &page, &with, va);
+}
+
+/* What most do that miss level 1: the page of level 2's entry as it is. */
+static inline void fill_l1_from_l2(struct mmu *m, enum mmu_kind kind, const struct tlb *t,
+                                   const struct tlb_entry *e, uint64_t va) {
+    const unsigned class = tlb_class_of(e);
+    struct tlb *to = m->level[0][kind].holder[class];
+    struct tlb_entry old;
+
+    if (__builtin_expect(!to || to->several || t->several, 0)) {
+        fill_l1_otherwise(m, kind, t, e, va);
+        return;
+    }
+    to->misses++;
+    set_hint(m, kind, va,
+             tlb_insert(to, tlb_key(m->asid_key, va), class, tlb_page_pa(e) | (e->frame & TLB_FLAGS),
+                        tlb_is_global(e), &old));
 }
 
 /* *found: the page that answered, unless it faults. Inlined: who does not ask for it pays nothing for it. */
@@ -450,12 +466,8 @@ static inline __attribute__((always_inline)) void translate_slow(struct mmu *m, 
     m->stats.tlb_cycles += t->hit_cycles;
     out->cycles = t->hit_cycles;
     out->pa = tlb_pa(e, va);
-    const struct page page = page_of(e);
-    if (__builtin_expect(t->several, 0))
-        fill_l1_with_company(m, kind, t, e, va);
-    else
-        fill_l1(m, kind, &page, &(const struct company){{0}, 0}, va);
-    *found = page;
+    fill_l1_from_l2(m, kind, t, e, va);
+    *found = page_of(e);
 }
 
 void mmu_translate(struct mmu *m, uint64_t va, unsigned type, struct mmu_translation *out) {

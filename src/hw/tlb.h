@@ -140,20 +140,25 @@ static inline struct tlb_entry *tlb_set_of(struct tlb *t, uint64_t key, unsigned
 /* A set of few ways is compared whole: an early exit that the host mispredicts costs more than the compares. */
 #define TLB_WHOLE_SET 16
 
+static inline struct tlb_entry *tlb_find_in_set(struct tlb *t, uint64_t key, unsigned class) {
+    struct tlb_entry *e = tlb_set_of(t, key, class), *end = e + t->ways, *found = NULL;
+    if (t->ways <= TLB_WHOLE_SET) {
+        for (; e < end; e++)
+            found = tlb_match(e, key) ? e : found;
+        return found;
+    }
+    while (e < end && !tlb_match(e, key))
+        e++;
+    return e < end ? e : NULL;
+}
+
 /* The entry that answers for key, or NULL. Not a use: tlb_touch() is. */
-static inline struct tlb_entry *tlb_find(struct tlb *t, uint64_t key) {
+static inline __attribute__((always_inline)) struct tlb_entry *tlb_find(struct tlb *t, uint64_t key) {
+#pragma GCC unroll 3
     for (unsigned class = 0; class < TLB_CLASSES; class ++) {
         if (!t->live[class])
             continue;
-        struct tlb_entry *e = tlb_set_of(t, key, class), *end = e + t->ways, *found = NULL;
-        if (t->ways <= TLB_WHOLE_SET) {
-            for (; e < end; e++)
-                found = tlb_match(e, key) ? e : found;
-        } else {
-            while (e < end && !tlb_match(e, key))
-                e++;
-            found = e < end ? e : NULL;
-        }
+        struct tlb_entry *found = tlb_find_in_set(t, key, class);
         if (found || t->sets == 1) /* one set: that was all of it */
             return found;
     }
@@ -173,21 +178,22 @@ static inline void tlb_drop(struct tlb *t, struct tlb_entry *e) {
 static inline struct tlb_entry *tlb_insert(struct tlb *t, uint64_t key, unsigned class, uint64_t frame, bool global,
                                            struct tlb_entry *old) {
     struct tlb_entry *set = tlb_set_of(t, key, class), *e = NULL;
-    for (unsigned way = 0; t->used < t->entries && way < t->ways && !e; way++)
+    for (unsigned way = 0; __builtin_expect(t->used < t->entries, 0) && way < t->ways && !e; way++)
         if (!set[way].tag)
             e = set + way;
     old->tag = 0;
-    if (!e) {
+    if (__builtin_expect(!e, 1)) {
         e = set + hw_victim(t->replacement, &set->stamp, sizeof(*set) / sizeof(set->stamp), t->ways, &t->random);
         *old = *e;
         t->evictions++;
-        tlb_drop(t, e);
+        t->live[tlb_class_of(e)]--;
+    } else {
+        t->used++;
     }
     e->tag = key;
     e->mask = ~((1ull << (tlb_class_shift(class) - 12)) - 1) & ~(global ? TLB_ASID_MASK : 0);
     e->frame = frame | (uint64_t) class << TLB_CLASS_SHIFT | t->index;
     t->live[class]++;
-    t->used++;
     t->fills++;
     tlb_touch(t, e);
     return e;
