@@ -441,7 +441,9 @@ struct emt_arch {
     const char *summary; /* one line for `emt list mmus` */
     const struct emt_driver_ops *driver;
     const struct emt_walker_ops *walker;
-    uint64_t param[4]; /* one source, several architectures: radix keeps its number of levels here */
+    /* One source, several architectures: radix keeps its number of levels in param[0]. param[1] is everybody's: the
+       bits of a physical address, which an emulated processor overrules by its own. */
+    uint64_t param[5];
 };
 
 #endif

@@ -166,7 +166,7 @@ static const struct sizes paper = {{14, 14, 13, 12, 11}};
 
 static int tdb_create(struct emt_tdb *tdb) {
     const struct emt_arch *arch = tdb->svc->arch;
-    const struct sizes *sizes = arch->param[3] ? &paper : &small;
+    const struct sizes *sizes = arch->param[ECPT_PARAM_PAPER] ? &paper : &small;
     struct ecpt *e = emt_state_alloc(tdb->svc->host, sizeof(*e));
 
     if (!e)
@@ -288,12 +288,13 @@ static const struct emt_driver_ops ecpt_driver = {
     .huge_split = ecpt_huge_split,
 };
 
-/* param[0]: ways; [1]: family of hash functions; [2]: by which factor a table grows; [3]: begin as large as the
- * paper. */
-#define ECPT_ARCH(id, label, text, ...)                                                                            \
+#define ECPT_ARCH(id, label, text, ways, hash, growth, as_paper)                                                   \
     extern const struct emt_arch id;                                                                               \
-    const struct emt_arch id = {                                                                                   \
-        .name = label, .summary = text, .driver = &ecpt_driver, .walker = &ecpt_walker, .param = {__VA_ARGS__}}
+    const struct emt_arch id = {.name = label,                                                                     \
+                                .summary = text,                                                                   \
+                                .driver = &ecpt_driver,                                                            \
+                                .walker = &ecpt_walker,                                                            \
+                                .param = {ways, ECPT_PA_BITS, growth, as_paper, hash}}
 
 ECPT_ARCH(emt_ecpt, "ecpt", "elastic cuckoo page tables (ASPLOS'20): three ways, CRC, growing fourfold from small",
           3, ECPT_HASH_CRC, 4, 0);

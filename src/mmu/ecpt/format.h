@@ -213,9 +213,13 @@ static inline unsigned ecpt_cache_mode(uint64_t entry) {
     return (unsigned)(ECPT_GET(entry, PAT) << 2 | ECPT_GET(entry, CACHE_LOW));
 }
 
+/* emt_arch.param[0] is the number of ways, [1] bits of a physical address; by which factor a table grows; begin as
+   large as the paper; family of hash functions. */
+enum { ECPT_PARAM_GROWTH = 2, ECPT_PARAM_PAPER, ECPT_PARAM_HASH };
+
 /* ---- hash functions ---- */
 
-enum { ECPT_HASH_CRC, ECPT_HASH_MURMUR }; /* families: param[1] of the architecture */
+enum { ECPT_HASH_CRC, ECPT_HASH_MURMUR }; /* families */
 
 /*
  * CRC-64 of the tag's five bytes, by nibbles. Which polynomial the paper uses is not published; ours are ECMA-182

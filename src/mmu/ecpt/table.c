@@ -45,11 +45,11 @@ struct spot {
 };
 
 static uint64_t family_of(const struct ecpt *e) {
-    return e->tdb->svc->arch->param[1];
+    return e->tdb->svc->arch->param[ECPT_PARAM_HASH];
 }
 
 static uint64_t factor_log(const struct ecpt *e) {
-    return emt_log2(e->tdb->svc->arch->param[2]);
+    return emt_log2(e->tdb->svc->arch->param[ECPT_PARAM_GROWTH]);
 }
 
 static void charge_hashes(const struct ecpt *e, const struct ecpt_set *s) {

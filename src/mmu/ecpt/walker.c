@@ -55,7 +55,7 @@ struct walk {
 /* The array in which a tag is looked up; *other: also, when the registers may be older than the tables. */
 static struct emt_fetch probe(const struct walk *w, enum ecpt_table t, unsigned way, bool other, bool *fresh) {
     const uint64_t *reg = &w->root->word[t * ECPT_REGISTERS];
-    const uint64_t key = ecpt_key(t, w->a->va), family = w->arch->param[1];
+    const uint64_t key = ecpt_key(t, w->a->va), family = w->arch->param[ECPT_PARAM_HASH];
     const uint64_t p = reg[2 * ECPT_MAX_WAYS + way / 2] >> 32 * (way % 2) & 0xffffffff;
     uint64_t array = reg[way], slot = ecpt_array_slot(array, family, way, key);
 
