@@ -42,6 +42,8 @@ bool emt_translate(CPUX86State *env, vaddr addr, MMUAccessType type, int mmu_idx
 bool emt_peek(CPUX86State *env, vaddr addr, EmtPage *page);
 /* Bits of a virtual address in effect for this address. */
 unsigned emt_va_bits(CPUX86State *env, vaddr addr);
+/* The architecture that translates this address, when it cannot be stepped through from void to void; else NULL. */
+const char *emt_not_listed(CPUX86State *env, vaddr addr);
 
 /* MOV to CR3 by the guest: PCIDs, and the root descriptor when an architecture is (or comes) into effect. */
 void emt_write_cr3(CPUX86State *env, target_ulong value, uintptr_t ra);

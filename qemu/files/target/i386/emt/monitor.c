@@ -9,13 +9,19 @@
 typedef void (*see_fn)(void *ctx, const EmtPage *page);
 
 /* Every page of both halves, in order of addresses. */
-static void each_page(CPUX86State *env, see_fn see, void *ctx)
+static void each_page(Monitor *mon, CPUX86State *env, see_fn see, void *ctx)
 {
     for (int half = 0; half < 2; half++) {
         const unsigned bits = emt_va_bits(env, half ? ~0ull : 0);
         uint64_t va = half ? ~0ull << (bits - 1) : 0;
         const uint64_t last = half ? ~0ull : (1ull << (bits - 1)) - 1;
+        const char *unlisted = emt_not_listed(env, va);
 
+        if (unlisted) {
+            monitor_printf(mon, "%s half: the tables of %s have no order of addresses to step through; "
+                           "gva2gpa ADDRESS translates one\n", half ? "upper" : "lower", unlisted);
+            continue;
+        }
         for (;;) {
             EmtPage page;
             const bool found = emt_peek(env, va, &page);
@@ -43,7 +49,7 @@ static void print_page(void *ctx, const EmtPage *p)
 
 void emt_info_tlb(Monitor *mon, CPUX86State *env)
 {
-    each_page(env, print_page, mon);
+    each_page(mon, env, print_page, mon);
 }
 
 typedef struct Run {
@@ -78,6 +84,6 @@ void emt_info_mem(Monitor *mon, CPUX86State *env)
 {
     Run run = { .mon = mon };
 
-    each_page(env, add_page, &run);
+    each_page(mon, env, add_page, &run);
     end_run(&run);
 }

@@ -128,6 +128,14 @@ unsigned emt_va_bits(CPUX86State *env, vaddr addr)
     return emt_arch_caps(&arch).va_bits;
 }
 
+const char *emt_not_listed(CPUX86State *env, vaddr addr)
+{
+    struct emt_root root;
+    struct emt_arch arch = choose(env, addr, &root);
+
+    return emt_arch_is_tree(&arch) ? NULL : arch.name;
+}
+
 static bool canonical(const struct emt_arch *arch, vaddr addr)
 {
     int64_t above = (int64_t)addr >> (emt_arch_caps(arch).va_bits - 1);
