@@ -41,6 +41,7 @@ struct boot_options {
     const char *disk;
     const char *linux_source, *qemu_source; /* trees of the user's; NULL: the distribution's */
     const char *append;                     /* to the kernel's command line */
+    const char *gdb, *monitor;              /* sockets to make for a debugger and for people; NULL: none */
     unsigned limit_seconds;                 /* 0: none */
     char **command;                         /* argv, or NULL: a shell */
     char line[512];                         /* this command line, for the results */

@@ -88,6 +88,10 @@ char **boot_arguments(const struct boot_options *opt, const struct boot_parts *p
         PUT2(&a, "-drive", "file=%s,format=raw,if=none,id=disk", opt->disk);
         PUT2(&a, "-device", "virtio-blk-pci,drive=disk");
     }
+    if (opt->gdb)
+        PUT2(&a, "-gdb", "unix:%s,server=on,wait=off", opt->gdb);
+    if (opt->monitor)
+        PUT2(&a, "-monitor", "unix:%s,server=on,wait=off", opt->monitor);
     if (opt->measure)
         PUT2(&a, "-plugin", "file=%s,run=%s/measure", parts->plugin, parts->run);
     if (a.bad) {

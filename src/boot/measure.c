@@ -50,6 +50,7 @@ static void between_put(struct emt_port *ops, unsigned cache, uint64_t key, cons
 static int measured_walk(const struct emt_arch *arch, const struct emt_root *root, const struct emt_access *access,
                          struct emt_port *port, struct emt_walk *out) {
     const struct measure_arch *mine = (const struct measure_arch *)arch;
+    const struct measure_cpu *c = &mine->m->cpu[mine->m->running];
     struct between b = {.ops = {between_fetch, between_update}, .model = port, .m = mine->m};
     struct emt_access a = *access;
 
@@ -59,7 +60,18 @@ static int measured_walk(const struct emt_arch *arch, const struct emt_root *roo
     a.smap = a.smep = false;
     if (port->cache_get)
         b.ops.cache_get = between_get, b.ops.cache_put = between_put;
+    if (c->upper && a.va >> 63)
+        return c->upper->walker->walk(c->upper, &c->upper_root, &a, &b.ops, out);
     return mine->real->walker->walk(mine->real, root, &a, &b.ops, out);
+}
+
+/* Can walks of both go through one set of MMU caches? Their keys are addresses, so entries cannot be confused. */
+static bool same_caches(const struct emt_walker_ops *a, const struct emt_walker_ops *b) {
+    bool same = a->ncaches >= b->ncaches;
+
+    for (unsigned i = 0; same && i < b->ncaches; i++)
+        same = a->caches[i].key_shift == b->caches[i].key_shift && a->caches[i].upper == b->caches[i].upper;
+    return same;
 }
 
 static void wrap(struct measure *m, const struct emt_arch *real) {
@@ -263,10 +275,14 @@ int measure_root(struct measure *m, unsigned cpu, const struct measure_root *roo
         memset(c->tlb, 0, sizeof(c->tlb));
         return 0;
     }
+    if (root->upper && !same_caches(root->arch->walker, root->upper->walker))
+        return -ENOTSUP;
     int err = start(m, cpu, root->arch);
     if (err)
         return err;
     c->asid = root->asid;
+    c->upper = root->upper;
+    c->upper_root = root->upper_root;
     mmu_load_root(c->mmu, root->asid, &root->root);
     if (m->checker)
         checker_forget(m->checker);

@@ -32,6 +32,8 @@ struct measure_root {
     uint16_t asid;               /* PCID */
     bool kept;                   /* the guest said that what is cached of it stays */
     struct emt_root root;
+    const struct emt_arch *upper; /* translates addresses with bit 63 (EMT_CTL_SPLIT); NULL: arch does */
+    struct emt_root upper_root;
 };
 
 enum measure_flush { MEASURE_PAGE, MEASURE_ASID, MEASURE_NOT_GLOBAL, MEASURE_ALL };
@@ -46,7 +48,8 @@ int measure_new(struct measure **out, const struct emt_config *cfg, unsigned cpu
                 uint64_t phys_bytes, char *why, size_t why_bytes);
 void measure_free(struct measure *);
 
-/* A CPU's root registers; the first call switches its model on. Nothing is dropped. */
+/* A CPU's root registers; the first call switches its model on. Nothing is dropped. -ENOMEM; -ENOTSUP: the two
+   architectures of a CPU do not have the same MMU caches, so that one model could do for both. */
 int measure_root(struct measure *, unsigned cpu, const struct measure_root *);
 /* `va` with MEASURE_PAGE. Global entries go with MEASURE_ALL, and with MEASURE_PAGE of the CPU's own ASID. */
 void measure_flush(struct measure *, unsigned cpu, enum measure_flush what, uint16_t asid, uint64_t va);

@@ -30,6 +30,8 @@ struct measure_cpu {
     struct core_timing timing[2]; /* user, kernel */
     uint64_t instructions;
     uint16_t asid;
+    const struct emt_arch *upper; /* as in struct measure_root */
+    struct emt_root upper_root;
     struct mmu_stats settled; /* charged to a mode already */
     struct mmu_tlb_counts tlb[CFG_TLBS];
 };

@@ -4,6 +4,8 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "boot/boot.h"
@@ -24,7 +26,8 @@ static void help(FILE *out) {
         "architecture A, and runs COMMAND in it; without one, a shell (Ctrl-] ends the guest). The first time\n"
         "it gets and builds QEMU and Linux, which takes some minutes; after that it starts at once.\n\n"
         "  --mmu A             radix4 (default) or radix5: an unmodified kernel knows these alone\n"
-        "  --kernel K          vanilla (default); emt: patched, so that it runs on architectures it has a driver for\n"
+        "  --kernel K          vanilla (default); emt: patched, so that it runs on architectures it has a driver "
+        "for\n"
         "  --smp N             CPUs; default 1\n"
         "  --memory SIZE       the guest's memory, such as 512M or 4G; default 1G\n"
         "  --add FILE[:PATH]   put a file or folder into the guest, by default under the path that it has here;\n"
@@ -35,6 +38,8 @@ static void help(FILE *out) {
         "  --walker W          emt (default), or qemu: QEMU's own walker, to compare with\n"
         "  --append WORDS      add to the kernel's command line\n"
         "  --verbose           show the kernel's messages\n"
+        "  --gdb SOCKET        a debugger may attach: gdb -ex 'target remote SOCKET'\n"
+        "  --monitor SOCKET    QEMU's monitor, for info tlb and info mem: socat - UNIX:SOCKET\n"
         "  --linux-source TREE, --qemu-source TREE\n"
         "                      build these instead of the distribution's sources (Linux 6.1, QEMU 7.2)\n"
         "  --build-only        get and build all that is needed, and boot nothing\n\n"
@@ -61,6 +66,8 @@ enum {
     OPT_WALKER,
     OPT_APPEND,
     OPT_VERBOSE,
+    OPT_GDB,
+    OPT_MONITOR,
     OPT_LINUX,
     OPT_QEMU,
     OPT_BUILD_ONLY,
@@ -84,6 +91,8 @@ static const struct option options[] = {
     {"walker", required_argument, NULL, OPT_WALKER},
     {"append", required_argument, NULL, OPT_APPEND},
     {"verbose", no_argument, NULL, OPT_VERBOSE},
+    {"gdb", required_argument, NULL, OPT_GDB},
+    {"monitor", required_argument, NULL, OPT_MONITOR},
     {"linux-source", required_argument, NULL, OPT_LINUX},
     {"qemu-source", required_argument, NULL, OPT_QEMU},
     {"build-only", no_argument, NULL, OPT_BUILD_ONLY},
@@ -141,6 +150,19 @@ static int take_source(const char *name, const char *text, const char **out) {
     return 0;
 }
 
+/* A comma would begin another of QEMU's options. */
+static int take_socket(const char *name, const char *text, const char **out) {
+    struct sockaddr_un address;
+
+    if (!text[0] || strchr(text, ',') || strlen(text) >= sizeof(address.sun_path)) {
+        cli_error(CLI_USAGE, "--%s %s: the path of a socket is wanted, up to %zu characters, without a comma", name,
+                  text, sizeof(address.sun_path) - 1);
+        return -EINVAL;
+    }
+    *out = text;
+    return 0;
+}
+
 static int take(struct boot_options *opt, int option, const char *value) {
     unsigned word = 0;
     int err = 0;
@@ -182,6 +204,10 @@ static int take(struct boot_options *opt, int option, const char *value) {
     case OPT_VERBOSE:
         opt->verbose = true;
         return 0;
+    case OPT_GDB:
+        return take_socket("gdb", value, &opt->gdb);
+    case OPT_MONITOR:
+        return take_socket("monitor", value, &opt->monitor);
     case OPT_LINUX:
         return take_source("linux-source", value, &opt->linux_source);
     case OPT_QEMU:
@@ -229,10 +255,11 @@ static int check_mmu(const struct boot_options *opt) {
                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     if (opt->kernel == BOOT_VANILLA && strcmp(opt->mmu, "radix4") != 0 && strcmp(opt->mmu, "radix5") != 0)
-        return cli_error(CLI_USAGE,
-                         "--mmu %s: an unmodified kernel writes radix tables alone; take --mmu radix4 or radix5, or "
-                         "--kernel emt",
-                         opt->mmu);
+        return cli_error(
+            CLI_USAGE,
+            "--mmu %s: an unmodified kernel writes radix tables alone; take --mmu radix4 or radix5, or "
+            "--kernel emt",
+            opt->mmu);
     return CLI_OK;
 }
 

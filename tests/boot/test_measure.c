@@ -198,6 +198,30 @@ static void keeps_tagged_entries(void **state) {
     stop(g);
 }
 
+/* A conventional kernel half beside another architecture: each half by its own tables. */
+static void walks_two_architectures(void **state) {
+    const struct emt_arch *fpt = emt_arch_find("fpt:l3l2"), *radix = emt_arch_find("radix4");
+    struct guest *g = start(1);
+    (void)state;
+
+    /* Of the other root the lower half is empty, and of this one the upper: nothing is found by the wrong one. */
+    uint64_t *lower = &g->word[2 * 4096 / 8], *upper = &g->word[4096 / 8];
+    memset(lower, 0, 2048);
+    memset(upper + 256, 0, 2048);
+    measure_root(g->m, 0, &(struct measure_root){fpt, 1, false, {{4096}}, radix, {{8192}}});
+    user_loads(g, 0, USER + 4096);
+    measure_block(g->m, 0, KERNEL, true, g->retired += 10);
+    measure_access(g->m, 0, KERNEL, 8, true);
+    struct emt_result *r = results(g);
+    assert_int_equal(r->mmu.walks, 2);
+    assert_int_equal(r->guest.walks, 1);
+    assert_int_equal(r->mmu.walk_faults + g->m->part[1].mmu.walk_faults, 0);
+    assert_int_equal(measure_root(g->m, 0, &(struct measure_root){emt_arch_find("ecpt"), 1, .upper = radix}),
+                     -ENOTSUP);
+    free(r);
+    stop(g);
+}
+
 /* Another CPU may use the old entry until the interrupt reaches it, but not for ever. */
 static void waits_for_the_shootdown(void **state) {
     (void)state;
@@ -250,9 +274,13 @@ static void regions(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(splits_user_and_kernel),  cmocka_unit_test(looks_and_does_not_touch),
-        cmocka_unit_test(finds_a_missing_flush),   cmocka_unit_test(keeps_tagged_entries),
-        cmocka_unit_test(waits_for_the_shootdown), cmocka_unit_test(regions),
+        cmocka_unit_test(splits_user_and_kernel),
+        cmocka_unit_test(looks_and_does_not_touch),
+        cmocka_unit_test(finds_a_missing_flush),
+        cmocka_unit_test(keeps_tagged_entries),
+        cmocka_unit_test(walks_two_architectures),
+        cmocka_unit_test(waits_for_the_shootdown),
+        cmocka_unit_test(regions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

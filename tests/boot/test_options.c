@@ -74,6 +74,8 @@ static void makes_none(void **state) {
         "--linux-source /no",
         "--qemu-source /no",
         "--memory 512000001",
+        "--gdb /tmp/a,b",
+        "--monitor",
     };
     struct boot_options opt;
     (void)state;
@@ -111,6 +113,11 @@ static void asks_the_emulator(void **state) {
     assert_true(has(argv, "-accel", "thread=multi"));
     assert_true(has(argv, "-chardev", "id=stdout,fd=4"));
     assert_false(has(argv, "-drive", "file"));
+    boot_free_arguments(argv);
+    parse(&opt, "--gdb /tmp/g --monitor /tmp/m -- true");
+    argv = boot_arguments(&opt, &parts, &far);
+    assert_true(has(argv, "-gdb", "unix:/tmp/g,server=on,wait=off"));
+    assert_true(has(argv, "-monitor", "unix:/tmp/m,server=on,wait=off"));
     boot_free_arguments(argv);
     parse(&opt, "--icount -- true");
     argv = boot_arguments(&opt, &parts, &far);

@@ -30,6 +30,8 @@ void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *, on_block_
 
 #define CR3_KEEP      (1ull << 63)
 #define CR3_PCID      0xfffull
+#define CR3_ADDRESS   0xffffffffff000ull
+#define CR4_LA57      (1ull << 12)
 #define CR4_PCIDE     (1ull << 17)
 #define ACCESS_R      1
 #define ACCESS_W      2
@@ -95,10 +97,14 @@ static void load_root(unsigned cpu, bool kept) {
         root.asid = state.cr4 & CR4_PCIDE ? state.cr3 & CR3_PCID : 0;
         memcpy(root.root.word, state.root, sizeof(root.root.word));
     }
-    if (state.split)
-        complain("a kernel half that is translated conventionally beside an architecture is not modelled yet");
-    if (measure_root(guest.measure, cpu, &root))
-        complain("out of memory for the models");
+    if (state.split) {
+        root.upper = emt_arch_find(state.cr4 & CR4_LA57 ? "radix5" : "radix4");
+        root.upper_root.word[0] = state.upper & CR3_ADDRESS;
+    }
+    int err = measure_root(guest.measure, cpu, &root);
+    if (err)
+        complain(err == -ENOTSUP ? "a conventional kernel half beside hashed tables is not modelled"
+                                 : "out of memory for the models");
 }
 
 static void on_cr3(unsigned cpu, uint64_t value) {
