@@ -181,10 +181,8 @@ static int held_class(const struct page *p, const struct mmu_level *level) {
     return class;
 }
 
-static inline __attribute__((always_inline)) struct tlb_entry *insert(struct mmu *m, struct tlb *t,
-                                                                      const struct page *p,
-                                                                      const struct company *with, uint64_t va,
-                                                                      unsigned class, struct tlb_entry *old) {
+static struct tlb_entry *insert(struct mmu *m, struct tlb *t, const struct page *p, const struct company *with,
+                                uint64_t va, unsigned class, struct tlb_entry *old) {
     uint64_t first = va & -(1ull << tlb_class_shift(class)), frame = (p->pa + (first - p->va)) | p->flags;
     uint64_t key = tlb_key(m->asid_key, va);
     if (__builtin_expect(t->several, 0)) {
