@@ -127,6 +127,14 @@ struct explain_port {
     struct explain *e;
 };
 
+/* A group once more, side by side: the references that are made at the same time. */
+static void draw_group(const struct emt_fetch *f, unsigned n) {
+    printf("       ");
+    for (unsigned i = 0; i < n; i++)
+        printf("│ %c 0x%03" PRIx64 " ", (char)('a' + i), f[i].index);
+    printf("│  in parallel\n");
+}
+
 static int fetch(struct emt_port *port, struct emt_fetch *f, unsigned n) {
     struct explain *e = ((struct explain_port *)port)->e;
 
@@ -148,6 +156,8 @@ static int fetch(struct emt_port *port, struct emt_fetch *f, unsigned n) {
         e->reads += !f[i].background;
         e->behind += f[i].background;
     }
+    if (n > 1 && !f[0].background)
+        draw_group(f, n);
     return 0;
 }
 

@@ -33,4 +33,7 @@ END
 ok '2M in 2M: 15 references' $?
 grep -Eq '^  \(the page\) +7 +8$' "$tmp/grid"
 ok 'the grid ends with the page' $?
+# References of a group stand side by side.
+"$emt" explain --mmu ecpt 0x5c8315cc2016 | grep -Eq '^ +│ a 0x[0-9a-f]+ │ b 0x[0-9a-f]+ │ c 0x[0-9a-f]+ │'
+ok 'ecpt: three ways side by side' $?
 finish

@@ -232,8 +232,6 @@ static const struct emt_driver_ops rmm_driver = {
     .tdb_create = tdb_create,
     .tdb_destroy = tdb_destroy,
     .tdb_root = tdb_root,
-    .tsvc_init = x86_tsvc_init,
-    .tsvc_fini = x86_tsvc_fini,
     .tsvc_switch = tsvc_switch,
 };
 

@@ -229,11 +229,12 @@ static int runs_huge_collapse(struct emt_tdb *tdb, const struct emt_tobj *huge, 
     return err;
 }
 
-/* Members of emt_driver_ops; create, destroy, root, init and fini are the driver's own. */
+/* Members of emt_driver_ops; create, destroy, root and switch are the driver's own. */
 #define RUNS_DRIVER_OPS(protect, split)                                                                            \
     .tobj_get = runs_tobj_get, .tobj_set = runs_tobj_set, .tobj_init = x86_tobj_init, .tobj_same = runs_tobj_same, \
     .tdb_find = tree_tdb_find, .tdb_update = runs_tdb_update, .tdb_remove = runs_tdb_remove,                       \
-    .tdb_test_clear = runs_tdb_test_clear, .tsvc_caps = runs_tsvc_caps, .tsvc_flush = x86_tsvc_flush,              \
+    .tdb_test_clear = runs_tdb_test_clear, .tsvc_init = x86_tsvc_init, .tsvc_fini = x86_tsvc_fini,                 \
+    .tsvc_caps = runs_tsvc_caps, .tsvc_flush = x86_tsvc_flush,                                                     \
     .cursor_find = tree_cursor_find, .cursor_set = runs_cursor_set, .cursor_erase = runs_cursor_erase,             \
     .range_unmap = runs_range_unmap, .range_protect = protect, .range_copy = runs_range_copy,                      \
     .range_age = runs_range_age, .range_void = tree_range_void, .huge_collapse = runs_huge_collapse,               \
