@@ -7,8 +7,7 @@
  *   random        one frame: u
  *   sets of w     the set has w pages already: Poisson(w u) >= w
  *   Iceberg       front yard full: Poisson(64 u) >= 56; then all six back yards are: the product of the shares of
- * full yards of each sixth, from the differential equations of asymmetric tie-breaking (M. Mitzenmacher, B.
- *                 Voecking: "The Asymptotics of Selecting the Shortest of Two, Improved", 1999)
+ * full yards of each sixth (os/place_theory.h)
  */
 #ifndef EMT_BENCH_MOSAIC_THEORY_H
 #define EMT_BENCH_MOSAIC_THEORY_H
@@ -16,6 +15,7 @@
 #include <math.h>
 
 #include "mmu/mosaic/hash.h"
+#include "os/place_theory.h"
 
 #define THEORY_STEPS 20000
 
@@ -56,46 +56,25 @@ static inline double theory_sets(double frames, unsigned ways) {
     return mean;
 }
 
-/* So many pages for each bucket come to the back yards; y[j][i]: of sixth j, the share with at least i pages. A
-   page goes to the yard of sixth j if those of later sixths have more, and of earlier ones not fewer. */
-static inline void theory_pour(double y[MOSAIC_CHOICES][MOSAIC_BACK + 1], double pages) {
-    double more[MOSAIC_CHOICES][MOSAIC_BACK + 1] = {{0}};
-
-    for (unsigned j = 0; j < MOSAIC_CHOICES; j++)
-        for (unsigned i = 0; i < MOSAIC_BACK; i++) {
-            double p = y[j][i] - y[j][i + 1];
-            for (unsigned other = 0; other < MOSAIC_CHOICES; other++)
-                p *= other == j ? 1 : other > j ? y[other][i + 1] : y[other][i];
-            more[j][i + 1] = MOSAIC_CHOICES * p * pages;
-        }
-    for (unsigned j = 0; j < MOSAIC_CHOICES; j++)
-        for (unsigned i = 1; i <= MOSAIC_BACK; i++)
-            y[j][i] += more[j][i];
-}
-
 static inline struct theory theory_iceberg(double buckets) {
-    double y[MOSAIC_CHOICES][MOSAIC_BACK + 1] = {{0}}, expected = 0;
+    static const struct emt_place_group yards[] = {{.frames = MOSAIC_FRONT, .choices = 1, .groups = 1},
+                                                   {.frames = MOSAIC_BACK, .choices = MOSAIC_CHOICES, .groups = 1}};
     const double pages = (double)MOSAIC_BUCKET_FRAMES / THEORY_STEPS;
+    double expected = 0, share[MOSAIC_BACK + 1];
+    struct place_theory places;
     struct theory t = {0};
     bool noted = false;
 
-    for (unsigned j = 0; j < MOSAIC_CHOICES; j++)
-        y[j][0] = 1;
+    place_theory_init(&places, yards, 2);
     for (unsigned i = 0; i < THEORY_STEPS; i++) {
-        const double u = (i + 0.5) / THEORY_STEPS;
-        const double over = pages * theory_poisson_tail(MOSAIC_BUCKET_FRAMES * u, MOSAIC_FRONT);
-        double full = 1;
-        theory_pour(y, over);
-        for (unsigned j = 0; j < MOSAIC_CHOICES; j++)
-            full *= y[j][MOSAIC_BACK];
-        expected += buckets * over * full;
+        expected += buckets * place_theory_pour(&places, pages);
         t.first_conflict += exp(-expected) / THEORY_STEPS;
-        if (!noted && expected > 0.5)
-            for (unsigned k = 0; k <= MOSAIC_BACK; k++) {
-                for (unsigned j = 0; j < MOSAIC_CHOICES; j++)
-                    t.tail[k] += y[j][k] / MOSAIC_CHOICES;
-                noted = true;
-            }
+        if (noted || expected <= 0.5)
+            continue;
+        noted = true;
+        place_theory_shares(&places, 1, share);
+        for (unsigned k = MOSAIC_BACK + 1; k-- > 0;)
+            t.tail[k] = share[k] + (k < MOSAIC_BACK ? t.tail[k + 1] : 0);
     }
     return t;
 }

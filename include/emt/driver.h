@@ -177,6 +177,23 @@ struct emt_place {
     } run[EMT_PLACE_RUNS];
 };
 
+/*
+ * Where place() restricts pages to groups of frames: a kind of group, for statistics and for what theory expects of
+ * it. A page hashes to `choices` groups, each in a part of its own (an equal share of all, one after the other),
+ * and goes to the one with the fewest frames in use, of equal ones to the last; when all are full, to the next
+ * kind.
+ */
+#define EMT_PLACE_GROUPS       2
+#define EMT_PLACE_GROUP_FRAMES 64
+#define EMT_PLACE_CHOICES      8
+
+struct emt_place_group {
+    const char *name;       /* "front yards" */
+    uint64_t pfn, groups;   /* the first frame of the first; how many there are */
+    unsigned frames, every; /* of a group; from one's first frame to the next one's */
+    unsigned choices;
+};
+
 /* ---- the driver ------------------------------------------------------------------------------------- */
 
 typedef void (*emt_gone_fn)(void *ctx, const struct emt_tobj *old);
@@ -292,6 +309,8 @@ struct emt_driver_ops {
 
     /* placement: default EMT_PLACE_ANY. Never customized away: where hardware restricts frames it must be asked. */
     void (*place)(struct emt_tdb *, const struct emt_place_query *, struct emt_place *);
+    /* The groups that it answers with, in order of preference; returns how many kinds. Default: 0. */
+    unsigned (*place_groups)(const struct emt_tsvc *, struct emt_place_group out[EMT_PLACE_GROUPS]);
 
     /*
      * service: frames can be allocated from boot to shutdown. At boot no memory is in use: the time to take large

@@ -62,6 +62,7 @@ int emt_tdb_test_clear(struct emt_tdb *tdb, uint64_t va, unsigned mask);
 int emt_tdb_refill(struct emt_tdb *tdb, uint64_t va);
 void emt_tdb_root(const struct emt_tdb *tdb, struct emt_root *root);
 uint64_t emt_tdb_table_bytes(const struct emt_tdb *tdb);
+unsigned emt_tsvc_place_groups(const struct emt_tsvc *svc, struct emt_place_group out[EMT_PLACE_GROUPS]);
 void emt_tdb_place(struct emt_tdb *tdb, const struct emt_place_query *q, struct emt_place *out);
 
 /* ---- cursor over a locked range ---- */

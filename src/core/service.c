@@ -108,6 +108,10 @@ void emt_tdb_place(struct emt_tdb *tdb, const struct emt_place_query *q, struct 
         tdb->svc->arch->driver->place(tdb, q, out);
 }
 
+unsigned emt_tsvc_place_groups(const struct emt_tsvc *svc, struct emt_place_group out[EMT_PLACE_GROUPS]) {
+    return svc->arch->driver->place_groups ? svc->arch->driver->place_groups(svc, out) : 0;
+}
+
 int emt_tobj_init_swap(const struct emt_tsvc *svc, struct emt_tobj *o, uint64_t va, uint64_t bytes, uint64_t swap) {
     int err = emt_tobj_init(svc, o, va, 0, bytes, 0);
 

@@ -34,6 +34,8 @@ struct machine_picture {
     uint8_t run_of_cell[RESULT_CELLS];
     uint64_t free_blocks[11];
     double fragmentation;
+    struct result_places places[EMT_PLACE_GROUPS];
+    uint32_t nplaces;
 };
 
 struct machine {

@@ -5,10 +5,36 @@
 
 #include "hw/mosaic_tlb.h"
 #include "machine/machine_private.h"
+#include "os/place_theory.h"
 
 /* What hardware sees of it: with a hypervisor, guest-virtual in host-physical memory. */
 static void contiguity(struct machine *m, struct os_process *p, struct os_contiguity *out) {
     os_contiguity_through(p, m->virt ? virt_process(m->virt) : NULL, out);
+}
+
+/* As many pages as there are, in the steps of a differential equation. */
+#define THEORY_STEPS 4000
+
+static uint32_t places(const struct os *os, struct result_places out[EMT_PLACE_GROUPS]) {
+    struct os_places found[EMT_PLACE_GROUPS];
+    struct emt_place_group group[EMT_PLACE_GROUPS];
+    struct place_theory theory;
+    const unsigned n = os_places(os, found);
+    double pages = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        group[i] = found[i].group;
+        for (unsigned used = 0; used <= group[i].frames; used++)
+            pages += (double)found[i].used[used] * used;
+    }
+    place_theory_init(&theory, group, n);
+    for (unsigned i = 0; n && i < THEORY_STEPS; i++)
+        place_theory_pour(&theory, pages / (double)group[0].groups / THEORY_STEPS);
+    for (unsigned i = 0; i < n; i++) {
+        out[i].found = found[i];
+        place_theory_shares(&theory, i, out[i].expected);
+    }
+    return n;
 }
 
 void machine_take_picture(struct machine *m, struct os_process *p) {
@@ -20,6 +46,7 @@ void machine_take_picture(struct machine *m, struct os_process *p) {
     os_memory_map(m->os, pic->cell, RESULT_CELLS);
     os_free_blocks(m->os, pic->free_blocks);
     pic->fragmentation = os_fragmentation(m->os, 9);
+    pic->nplaces = places(m->os, pic->places);
     if (p) {
         contiguity(m, p, &pic->contiguity);
         os_run_map(p, pic->run_of_cell, RESULT_CELLS);
@@ -210,6 +237,8 @@ static void picture(struct machine *m, struct emt_result *r) {
     memcpy(r->sample, m->sample, sizeof(r->sample));
     r->nsample = m->nsample;
     r->fragmentation = m->picture.fragmentation;
+    memcpy(r->places, m->picture.places, sizeof(r->places));
+    r->nplaces = m->picture.nplaces;
 }
 
 void machine_result(struct machine *m, struct emt_result *r) {

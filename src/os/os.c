@@ -257,6 +257,19 @@ void os_free_blocks(const struct os *os, uint64_t count[11]) {
     frames_free_blocks(os->frames, count);
 }
 
+unsigned os_places(const struct os *os, struct os_places out[EMT_PLACE_GROUPS]) {
+    struct emt_place_group group[EMT_PLACE_GROUPS];
+    const unsigned n = emt_tsvc_place_groups(os->svc, group);
+
+    for (unsigned i = 0; i < n; i++) {
+        const struct emt_place_group *g = &group[i];
+        out[i] = (struct os_places){.group = *g};
+        for (uint64_t k = 0; k < g->groups; k++)
+            out[i].used[g->frames - frames_free_in(os->frames, g->pfn + k * g->every, g->frames)]++;
+    }
+    return n;
+}
+
 double os_fragmentation(const struct os *os, unsigned order) {
     return frames_fragmentation(os->frames, order);
 }

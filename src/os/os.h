@@ -199,6 +199,13 @@ void os_memory_map(const struct os *, struct os_cell *cells, unsigned n);
 /* Free blocks by order 0..10, all nodes; and the unusable free space index at `order` (Gorman, 0..1). */
 void os_free_blocks(const struct os *, uint64_t count[11]);
 double os_fragmentation(const struct os *, unsigned order);
+/* Where hardware restricts frames to groups: a kind of group, and how many have 0, 1, ... of their frames in use.
+   Returns how many kinds there are; 0: pages may lie anywhere. */
+struct os_places {
+    struct emt_place_group group;
+    uint64_t used[EMT_PLACE_GROUP_FRAMES + 1];
+};
+unsigned os_places(const struct os *, struct os_places out[EMT_PLACE_GROUPS]);
 /*
  * How contiguous what a process has resident is: the fewest mappings that cover 90, 99 and 100 % of it, when a
  * mapping is what the view says. The ideal is not what is mapped: an offline best fit that knew from the start how

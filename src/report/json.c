@@ -375,6 +375,27 @@ static json_t *contiguity(const struct emt_result *r) {
                      "over_time", samples(r));
 }
 
+/* Groups of frames by how many of them are in use; [] where pages may lie anywhere. */
+static json_t *places(const struct emt_result *r) {
+    json_t *all = json_array();
+
+    for (unsigned i = 0; i < r->nplaces; i++) {
+        const struct emt_place_group *g = &r->places[i].found.group;
+        json_t *expected = json_array();
+        int bad = 0;
+
+        for (unsigned used = 0; used <= g->frames; used++)
+            bad |= json_array_append_new(expected, real(r->places[i].expected[used]));
+        if (json_array_append_new(
+                all, json_pack("{s:s,s:I,s:i,s:i,s:o,s:o}", "name", g->name, "groups", whole(g->groups), "frames",
+                               (int)g->frames, "choices", (int)g->choices, "used",
+                               numbers(r->places[i].found.used, g->frames + 1), "expected", expected)) != 0 ||
+            bad)
+            return json_decref(all), NULL;
+    }
+    return all;
+}
+
 static json_t *memory(const struct emt_result *r) {
     const uint64_t *mapped = r->os.mapped_bytes;
     json_t *blocks = json_array();
@@ -384,11 +405,11 @@ static json_t *memory(const struct emt_result *r) {
         bad |= json_array_append_new(blocks, json_integer(whole(r->free_blocks[i])));
     if (bad)
         return json_decref(blocks), NULL;
-    return json_pack("{s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:o,s:o}", "bytes", whole(side(r)->memory.bytes),
+    return json_pack("{s:I,s:{s:I,s:I,s:I},s:I,s:o,s:o,s:o,s:o,s:o}", "bytes", whole(side(r)->memory.bytes),
                      "mapped_bytes", "4K", whole(mapped[0]), "2M", whole(mapped[1]), "1G", whole(mapped[2]),
                      "resident_peak_bytes", whole(r->os.resident_peak_bytes), "fragmentation",
-                     real(r->fragmentation), "free_blocks", blocks, "contiguity", contiguity(r), "map",
-                     memory_map(r));
+                     real(r->fragmentation), "free_blocks", blocks, "contiguity", contiguity(r), "places",
+                     places(r), "map", memory_map(r));
 }
 
 /* ---- below a guest ---- */

@@ -45,6 +45,13 @@ struct result_sample {
 };
 #define RESULT_SAMPLES 128
 
+/* Groups of frames to which hardware restricts pages, and the shares that theory expects when so many pages came one
+   after the other and none left. */
+struct result_places {
+    struct os_places found;
+    double expected[EMT_PLACE_GROUP_FRAMES + 1];
+};
+
 /* What is below a guest. All zero natively: mode is CFG_NATIVE. */
 struct result_virt {
     enum cfg_virt_mode mode;
@@ -101,6 +108,8 @@ struct emt_result {
     uint32_t nsample;
     uint64_t free_blocks[11];
     double fragmentation;
+    struct result_places places[EMT_PLACE_GROUPS];
+    uint32_t nplaces;
 
     struct result_checker checker;
     struct result_guest guest;

@@ -133,6 +133,25 @@ static void theory_is_right(void **state) {
     assert_true(fabs(theory_poisson_tail(3, 1) - (1 - exp(-3))) < 1e-12);
     assert_true(theory_sets(1e6, 8) > theory_sets(1e8, 8) && theory_sets(1e6, 16) > theory_sets(1e6, 8));
     assert_true(theory_iceberg(16384).first_conflict > theory_iceberg(1 << 22).first_conflict);
+
+    /* One choice is Poisson's distribution; what finds its group full comes to the next kind; nothing is lost. */
+    static const struct emt_place_group group[] = {{.groups = 2, .frames = 8, .choices = 1},
+                                                   {.groups = 1, .frames = 64, .choices = 1}};
+    double share[65], pages = 0, gone = 0;
+    struct place_theory t;
+    place_theory_init(&t, group, 2);
+    for (unsigned i = 0; i < 50000; i++)
+        gone += place_theory_pour(&t, 6.0 / 50000);
+    place_theory_shares(&t, 0, share);
+    for (unsigned i = 0; i <= 8; i++) {
+        const double above = i < 8 ? theory_poisson_tail(6, i + 1) : 0;
+        assert_true(fabs(share[i] - (theory_poisson_tail(6, i) - above)) < 1e-4);
+        pages += share[i] * i;
+    }
+    place_theory_shares(&t, 1, share);
+    for (unsigned i = 0; i <= 64; i++)
+        pages += share[i] * i / 2;
+    assert_true(fabs(pages + gone - 6) < 1e-6 && gone < 1e-9);
 }
 
 /* With Horizon LRU a program larger than memory keeps it fuller than at the first conflict, and no page is in two

@@ -340,6 +340,39 @@ static void architecture_wins(void **state) {
     world_end(&w);
 }
 
+/* Each frame that the architecture lets pages have is in one group, and in use or not. */
+static void groups_of_places(void **state) {
+    struct os_places places[EMT_PLACE_GROUPS];
+    uint64_t frames = 0, used = 0;
+    struct os_world w;
+
+    (void)state;
+    init(&w, 64 * MIB, CFG_PLACEMENT_DEFAULT, false);
+    w.arch = emt_arch_find("mosaic:4");
+    if (!w.arch)
+        skip();
+    world_start(&w);
+    world_map(w.p, AT, 32 * MIB, RW, ANON, 0);
+    world_touch(w.p, AT, 32 * MIB, EMT_STORE);
+    assert_int_equal(os_places(w.os, places), 2);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct emt_place_group *g = &places[i].group;
+        uint64_t groups = 0;
+        for (unsigned n = 0; n <= g->frames; n++) {
+            groups += places[i].used[n];
+            used += places[i].used[n] * n;
+        }
+        assert_int_equal(groups, g->groups);
+        frames += g->groups * g->frames;
+    }
+    assert_int_equal(frames, 64 * MIB / PAGE); /* nothing is kept for tables here */
+    assert_int_equal(used, 32 * MIB / PAGE + w.os->table_frames);
+    world_end(&w);
+    start(&w, 64 * MIB, CFG_PLACEMENT_CA, false);
+    assert_int_equal(os_places(w.os, places), 0);
+    world_end(&w);
+}
+
 /* ---- the rivals ---- */
 
 static void eager_bloat(void **state) {
@@ -516,6 +549,7 @@ int main(void) {
         cmocka_unit_test(ca_files_and_fork),
         cmocka_unit_test(ca_marks),
         cmocka_unit_test(architecture_wins),
+        cmocka_unit_test(groups_of_places),
         cmocka_unit_test(eager_bloat),
         cmocka_unit_test(ranger_moves),
         cmocka_unit_test(fragmented),

@@ -171,6 +171,11 @@ static void sample_memory(struct emt_result *r, bool huge, uint64_t *state) {
                                            .longest = {huge ? 38u << 20 : 5u << 20, 4u << 20}};
     for (unsigned i = 0; i < RESULT_CELLS; i++)
         r->run_of_cell[i] = (uint8_t)(i < 40 ? 0 : i < 300 ? 1 + i / 60 : i < 800 ? OS_RUN_SMALL : 0);
+    if (huge)
+        r->places[r->nplaces++] =
+            (struct result_places){.found = {.group = {.name = "yards", .groups = 100, .frames = 4, .choices = 2},
+                                             .used = {1, 9, 40, 40, 10}},
+                                   .expected = {0.01, 0.1, 0.39, 0.39, 0.11}};
     for (r->nsample = 0; huge && r->nsample < 3; r->nsample++)
         r->sample[r->nsample] = (struct result_sample){.accesses = 1000 + r->nsample,
                                                        .resident_bytes = 1u << 20,

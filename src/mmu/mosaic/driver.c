@@ -72,6 +72,24 @@ static void place(struct emt_tdb *tdb, const struct emt_place_query *q, struct e
     emt_host_work(mosaic_host(tdb), (MOSAIC_CHOICES + 1) * MOSAIC_HASH_INSTRUCTIONS);
 }
 
+static unsigned place_groups(const struct emt_tsvc *svc, struct emt_place_group out[EMT_PLACE_GROUPS]) {
+    const struct mosaic_memory *m = &((const struct mosaic_service *)svc->priv)->memory;
+
+    out[0] = (struct emt_place_group){.name = "front yards",
+                                      .pfn = m->first_pfn,
+                                      .groups = m->buckets,
+                                      .frames = MOSAIC_FRONT,
+                                      .every = MOSAIC_BUCKET_FRAMES,
+                                      .choices = 1};
+    out[1] = (struct emt_place_group){.name = "back yards",
+                                      .pfn = m->first_pfn + MOSAIC_FRONT,
+                                      .groups = m->buckets,
+                                      .frames = MOSAIC_BACK,
+                                      .every = MOSAIC_BUCKET_FRAMES,
+                                      .choices = MOSAIC_CHOICES};
+    return 2;
+}
+
 /* ---- basic: database ---- */
 
 static int tdb_create(struct emt_tdb *tdb) {
@@ -296,6 +314,7 @@ static const struct emt_driver_ops mosaic_driver = {
     .cursor_erase = cursor_erase,
     .range_age = range_age,
     .place = place,
+    .place_groups = place_groups,
     .stats = stats,
 };
 

@@ -366,6 +366,59 @@
     });
   }
 
+  /* Groups of frames by frames in use, on a logarithmic scale: one chart for each kind of group. */
+  function buildPlaces() {
+    const kinds = new Map();
+    for (const r of results)
+      for (const p of r.memory.places || []) kinds.set(p.name, Math.max(kinds.get(p.name) || 0, p.frames));
+    element("section-places").hidden = kinds.size === 0;
+    return [...kinds].map(([name, frames], i) => {
+      const box = text(element("places"), "div", "");
+      text(box, "h3", "Frames in use of " + name + " of " + frames);
+      const chart = text(box, "div", ""), canvas = text(chart, "canvas", "");
+      chart.className = "chart";
+      canvas.id = "chart-places-" + i;
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", "Share of " + name + " by frames in use");
+      return () => drawPlaces(canvas.id, name);
+    });
+  }
+  function drawPlaces(id, name) {
+    const datasets = [];
+    const line = (r, i, label, y, more) => datasets.push(Object.assign({
+      label, data: y.map((share, x) => ({ x, y: share > 0 ? share : null })).filter((point) => point.y),
+      borderColor: series(i), backgroundColor: series(i), borderWidth: 2, pointRadius: 0, pointHitRadius: 6,
+    }, more));
+    results.forEach((r, i) => {
+      const p = (r.memory.places || []).find((one) => one.name === name);
+      if (!p) return;
+      line(r, i, flat[i], p.used.map((n) => n / (p.groups || 1)), { pointRadius: 2.5 });
+      line(r, i, flat[i] + ", theory", p.expected.map((e) => (e * p.groups >= 0.01 ? e : 0)), { borderDash: [6, 4], borderWidth: 1.5 });
+    });
+    const powers = (y) => {
+      const list = [];
+      for (let v = 1; v >= y.min / 1.001; v /= 10) list.push({ value: v });
+      y.ticks = list;
+    };
+    const lowest = Math.min(0.1, ...datasets.flatMap((d) => d.data.map((point) => point.y)));
+    draw(id, {
+      type: "line",
+      data: { datasets },
+      options: {
+        interaction: { mode: "nearest", axis: "x", intersect: false },
+        scales: {
+          x: axis("frames in use", { type: "linear", ticks: ticks((v) => (Number.isInteger(v) ? v : "")) }),
+          y: axis("share of " + name, { type: "logarithmic", min: 10 ** Math.floor(Math.log10(lowest)), max: 1,
+            afterBuildTicks: powers, ticks: ticks((v) => "1e" + Math.round(Math.log10(v))) }),
+        },
+        plugins: { tooltip: { callbacks: {
+          title: (items) => items[0].parsed.x + " frames in use",
+          label: (item) => item.dataset.label + ": " + Number(item.parsed.y.toPrecision(4)),
+        } } },
+      },
+    });
+  }
+
   function buildMaps() {
     for (const [key, name] of uses) {
       const item = text(element("memory-legend"), "li", "");
@@ -413,12 +466,14 @@
     drawMmuCaches();
     drawOs();
     drawFree();
+    drawContiguity();
+    for (const place of places) place();
     for (const map of maps) map();
   }
 
   root.classList.add("js");
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
-  const maps = buildMaps();
+  const maps = buildMaps(), places = buildPlaces();
   buildFlames();
   press("scale", "scale");
   press("curve", "curve");
