@@ -139,6 +139,21 @@ static int make_cores(struct machine *m) {
     return err;
 }
 
+/* Hardware that restricts pages to groups of frames needs some. */
+static int check_places(const struct machine *m, char *why, size_t why_bytes) {
+    struct emt_place_group group[EMT_PLACE_GROUPS];
+    const unsigned n = emt_tsvc_place_groups(&m->svc, group);
+
+    for (unsigned i = 0; i < n; i++)
+        if (!group[i].groups)
+            return explain(
+                why, why_bytes, -EINVAL,
+                "memory.unmovable is %g of %llu MiB of memory, in whole 4 MiB: no frame is left for the pages of "
+                "%s; make it smaller, or memory.bytes larger",
+                m->cfg.memory.unmovable, (unsigned long long)(m->cfg.memory.bytes >> 20), m->cfg.mmu);
+    return 0;
+}
+
 int machine_new(struct machine **out, const struct emt_config *cfg, char *why, size_t why_bytes) {
     struct machine *m = calloc(1, sizeof(*m));
 
@@ -172,6 +187,10 @@ int machine_new(struct machine **out, const struct emt_config *cfg, char *why, s
         goto fail;
     m->host.unmovable_frames = (uint64_t)(m->cfg.memory.unmovable * (double)emt_host_frames(&m->host));
     err = emt_tsvc_init(&m->svc, m->arch, &m->host, cfg->basic_only);
+    if (!err && check_places(m, why, why_bytes)) {
+        err = -EINVAL;
+        goto fail;
+    }
     if (!err)
         err = os_new(&m->os, &m->cfg, &m->svc);
     if (!err)

@@ -24,6 +24,7 @@ says 2 "skylake-sp" "$emt" run --machine skylake --workload gups
 says 2 'tlb.l2.ways' "$emt" run --set tlb.l2.ways=7 --workload gups
 says 2 'core.base_cpi' "$emt" run --set core.base_cpu=1 --workload gups
 says 2 'os.thp.enabled' "$emt" run --set os.thp.enabled=sometimes --workload gups
+says 2 'memory.unmovable is 1 of 64 MiB' "$emt" run --quiet --mmu mosaic:4 --set memory.bytes=64M --set memory.unmovable=1 --workload gups:bytes=1M
 says 2 'memory.bytes' "$emt" run --set memory.bytes=lots --workload gups
 printf 'base: skylake-sp\ncore:\n  count: many\n' >"$tmp/type.yaml"
 says 2 'type.yaml:3:10: ' "$emt" run --machine "$tmp/type.yaml" --workload gups
