@@ -191,9 +191,9 @@ enum evicted evict_listed(struct os *os, uint64_t pfn) {
     struct reclaim *r = os->reclaim;
     struct lruvec *l = reclaim_vec(os, f);
 
-    r->policy->del(os, l, pfn);
+    r->policy->del(os, l, pfn, f);
     enum evicted result = evict(os, pfn);
     if (result == EVICT_FAILED)
-        r->policy->add(os, l, pfn, JOIN_YOUNG);
+        r->policy->add(os, l, pfn, frames_of(os->frames, pfn), JOIN_YOUNG);
     return result;
 }

@@ -65,7 +65,7 @@ struct os {
     uint64_t reserved_frames, table_frames, user_frames;
     bool booted; /* emt_tsvc_boot() is done */
 
-    uint64_t *pending; /* frames unmapped whose flush is still owed: PFN << 6 | log2 of the number of frames */
+    uint64_t *pending; /* frames unmapped whose flush is still owed: PFN << 6 | dirty << 5 | log2 of their number */
     uint64_t npending;
 
     uint64_t next_scan; /* khugepaged: instructions at which it runs next, and where it goes on */

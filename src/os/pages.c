@@ -186,15 +186,22 @@ void page_get(struct os *os, uint64_t pfn, uint64_t bytes) {
         frames_of(os->frames, pfn + i)->maps++;
 }
 
-void page_put(struct os *os, uint64_t pfn, uint64_t bytes) {
+/* `dirty`: the mapping that went was, and a file's page must remember it. */
+static void put(struct os *os, uint64_t pfn, uint64_t bytes, bool dirty) {
     if (page_is_zero(os, pfn))
         return;
     uint64_t n = one_record(os, pfn, bytes) ? 1 : bytes >> EMT_PAGE_SHIFT;
     for (uint64_t i = 0; i < n; i++) {
         struct frame *f = frames_of(os->frames, pfn + i);
+        if (dirty && f->use == OS_USE_FILE)
+            f->flags |= FRAME_DIRTY;
         if (--f->maps == 0 && f->use != OS_USE_FILE && !also_in_swap(os, pfn + i, f))
             page_free(os, pfn + i);
     }
+}
+
+void page_put(struct os *os, uint64_t pfn, uint64_t bytes) {
+    put(os, pfn, bytes, false);
 }
 
 bool page_exclusive(const struct os *os, uint64_t pfn, uint64_t bytes) {
@@ -243,20 +250,23 @@ int page_map(struct os_process *p, struct emt_cursor *c, const struct vma *v, ui
     return 0;
 }
 
+/* What waits for a flush: pfn << 6, dirty, order. */
+#define PENDING_DIRTY 0x20u
+
 /* An object was removed. Its frame waits for the flush. */
 static void gone(void *ctx, const struct emt_tobj *old) {
     struct os *os = ctx;
+    uint64_t what = emt_log2(old->bytes) - EMT_PAGE_SHIFT;
 
     account_cost(os, OS_COST_PAGE_REMOVE, 1);
-    if (os->reclaim) {
-        if (!tobj(os, old, EMT_ATTR_PRESENT)) {
-            swap_drop(os, tobj(os, old, EMT_ATTR_SWAP));
-            return;
-        }
-        reclaim_note_dirty(os, old);
+    if (os->reclaim && os->reclaim->swap.used && !tobj(os, old, EMT_ATTR_PRESENT)) {
+        swap_drop(os, tobj(os, old, EMT_ATTR_SWAP));
+        return;
     }
+    if (os->reclaim && old->bytes == PAGE && tobj(os, old, EMT_ATTR_DIRTY))
+        what |= PENDING_DIRTY;
     page_count_mapped(os, old->bytes, -1);
-    os->pending[os->npending++] = tobj(os, old, EMT_ATTR_PFN) << 6 | (emt_log2(old->bytes) - EMT_PAGE_SHIFT);
+    os->pending[os->npending++] = tobj(os, old, EMT_ATTR_PFN) << 6 | what;
 }
 
 int page_zap(struct os_process *p, uint64_t start, uint64_t end) {
@@ -271,8 +281,10 @@ int page_zap(struct os_process *p, uint64_t start, uint64_t end) {
         emt_gather_init(&g);
         err = emt_range_unmap(&p->tdb, va, stop - va, gone, os, &g);
         emt_gather_flush(&p->tdb, &g);
-        for (uint64_t i = 0; i < os->npending; i++)
-            page_put(os, os->pending[i] >> 6, PAGE << (os->pending[i] & 63));
+        for (uint64_t i = 0; i < os->npending; i++) {
+            const uint64_t what = os->pending[i];
+            put(os, what >> 6, PAGE << (what & (PENDING_DIRTY - 1)), what & PENDING_DIRTY);
+        }
         os->npending = 0;
     }
     return err;

@@ -152,28 +152,20 @@ void reclaim_added(struct os *os, uint64_t pfn, bool limited) {
     struct frame *f = frames_of(os->frames, pfn);
 
     f->flags = (uint16_t)((f->use != OS_USE_FILE ? FRAME_SWAPBACKED : 0) | (limited ? FRAME_LIMITED : 0));
-    os->reclaim->policy->add(os, reclaim_vec(os, f), pfn, JOIN_YOUNG);
+    os->reclaim->policy->add(os, reclaim_vec(os, f), pfn, f, JOIN_YOUNG);
 }
 
 void reclaim_forget(struct os *os, uint64_t pfn, struct frame *f) {
     struct reclaim *r = os->reclaim;
 
     if (f->flags & FRAME_LISTED)
-        r->policy->del(os, reclaim_vec(os, f), pfn);
+        r->policy->del(os, reclaim_vec(os, f), pfn, f);
     if (f->flags & FRAME_CACHED) {
         f->flags &= (uint16_t)~FRAME_CACHED;
         swap_uncache(&r->swap, pfn);
         os->stats.reclaim.swap_used_bytes = r->swap.used * PAGE;
     }
     r->kswapd_failures = 0;
-}
-
-void reclaim_note_dirty(struct os *os, const struct emt_tobj *old) {
-    if (old->bytes != PAGE || !tobj(os, old, EMT_ATTR_DIRTY))
-        return;
-    struct frame *f = frames_of(os->frames, tobj(os, old, EMT_ATTR_PFN));
-    if (f && f->use == OS_USE_FILE)
-        f->flags |= FRAME_DIRTY;
 }
 
 void reclaim_lazyfree(struct os *os, const struct emt_tobj *old) {
@@ -208,12 +200,12 @@ void reclaim_filled(struct os *os, uint64_t pfn, const struct os_file *file, uin
         return;
     if (known == FILE_HOLE)
         f->flags |= FRAME_HOLE;
-    policy->del(os, l, pfn);
+    policy->del(os, l, pfn, f);
     if (!file->id)
         f->flags |= FRAME_SWAPBACKED;
     else if (file_is_evicted(known))
         policy->refault(os, l, f, (uint32_t)known);
-    policy->add(os, l, pfn, JOIN_YOUNG);
+    policy->add(os, l, pfn, f, JOIN_YOUNG);
 }
 
 bool reclaim_must_read(const struct os *os, uint64_t known) {
@@ -227,7 +219,7 @@ void reclaim_exchange(struct os *os, uint64_t a, uint64_t b, bool before) {
         if (before)
             reclaim_forget(os, i ? b : a, f); /* nobody has their slots but they: not needed any more */
         else
-            os->reclaim->policy->add(os, reclaim_vec(os, f), i ? b : a, JOIN_YOUNG);
+            os->reclaim->policy->add(os, reclaim_vec(os, f), i ? b : a, f, JOIN_YOUNG);
     }
 }
 
@@ -236,14 +228,15 @@ void reclaim_split_begin(struct os *os, uint64_t pfn) {
 
     os->reclaim->whole_old = !(f->flags & FRAME_LISTED);
     if (f->flags & FRAME_LISTED)
-        os->reclaim->policy->del(os, reclaim_vec(os, f), pfn);
+        os->reclaim->policy->del(os, reclaim_vec(os, f), pfn, f);
 }
 
 void reclaim_split_end(struct os *os, uint64_t pfn, uint64_t n) {
     for (uint64_t i = 0; i < n; i++) {
         struct frame *f = frames_of(os->frames, pfn + i);
 
-        os->reclaim->policy->add(os, reclaim_vec(os, f), pfn + i, os->reclaim->whole_old ? JOIN_OLD : JOIN_YOUNG);
+        os->reclaim->policy->add(os, reclaim_vec(os, f), pfn + i, f,
+                                 os->reclaim->whole_old ? JOIN_OLD : JOIN_YOUNG);
     }
 }
 

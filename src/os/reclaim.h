@@ -69,9 +69,9 @@ enum reclaim_join {
 };
 
 struct reclaim_policy {
-    /* A frame that is on no list joins one. */
-    void (*add)(struct os *os, struct lruvec *l, uint64_t pfn, enum reclaim_join how);
-    void (*del)(struct os *os, struct lruvec *l, uint64_t pfn);
+    /* A frame that is on no list joins one; f is its record, as everywhere. */
+    void (*add)(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f, enum reclaim_join how);
+    void (*del)(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f);
     /* Take up to `want` pages; `priority` 12..0: how large a part of memory may be looked at. Returns how many. */
     uint64_t (*shrink)(struct os *os, struct lruvec *l, uint64_t want, int priority);
     /* A page whose shadow says when it was evicted is back, on no list yet: mark its record. */
@@ -133,8 +133,6 @@ bool reclaim_allows_slow(const struct os_process *p, uint64_t pages);
 /* page_alloc() and page_free() have, or will have, this frame. */
 void reclaim_added(struct os *os, uint64_t pfn, bool limited);
 void reclaim_forget(struct os *os, uint64_t pfn, struct frame *f);
-/* A mapping of a file's page goes: what its table knows of writes must not be forgotten. */
-void reclaim_note_dirty(struct os *os, const struct emt_tobj *old);
 /* MADV_FREE has cleared what tables knew of writes to this object. */
 void reclaim_lazyfree(struct os *os, const struct emt_tobj *old);
 /* Kept for good: the pages of zeroes. */

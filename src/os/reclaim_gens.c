@@ -27,8 +27,7 @@ static void set_gen(struct frame *f, uint64_t seq) {
     f->flags = (uint16_t)((f->flags & ~((GENS - 1) << FRAME_GEN_SHIFT)) | (seq % GENS) << FRAME_GEN_SHIFT);
 }
 
-static void join(struct os *os, struct lruvec *l, uint64_t pfn, uint64_t seq, bool tail) {
-    struct frame *f = frames_of(os->frames, pfn);
+static void join(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f, uint64_t seq, bool tail) {
     struct lru_list *list = &l->gen[seq % GENS][reclaim_is_file(f)];
 
     set_gen(f, seq);
@@ -40,15 +39,13 @@ static void join(struct os *os, struct lruvec *l, uint64_t pfn, uint64_t seq, bo
         lru_add(os->reclaim->entry, list, pfn, reclaim_pages(f));
 }
 
-static void add(struct os *os, struct lruvec *l, uint64_t pfn, enum reclaim_join how) {
-    unsigned file = reclaim_is_file(frames_of(os->frames, pfn));
+static void add(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f, enum reclaim_join how) {
+    unsigned file = reclaim_is_file(f);
 
-    join(os, l, pfn, how == JOIN_YOUNG ? l->max_seq : l->min_seq[file], how == JOIN_OLD);
+    join(os, l, pfn, f, how == JOIN_YOUNG ? l->max_seq : l->min_seq[file], how == JOIN_OLD);
 }
 
-static void del(struct os *os, struct lruvec *l, uint64_t pfn) {
-    struct frame *f = frames_of(os->frames, pfn);
-
+static void del(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f) {
     f->flags &= (uint16_t)~FRAME_LISTED;
     l->pages -= reclaim_pages(f);
     lru_del(os->reclaim->entry, &l->gen[gen_of(f)][reclaim_is_file(f)], pfn, reclaim_pages(f));
@@ -78,8 +75,8 @@ static void promote(void *ctx, const struct emt_tobj *o, unsigned ad) {
         struct lruvec *l = reclaim_vec(os, f);
         if (gen_of(f) == l->max_seq % GENS)
             continue;
-        del(os, l, pfn + i);
-        join(os, l, pfn + i, l->max_seq, false);
+        del(os, l, pfn + i, f);
+        join(os, l, pfn + i, f, l->max_seq, false);
         os->stats.reclaim.rotated++;
     }
 }
@@ -102,8 +99,9 @@ static void merge_oldest(struct os *os, struct lruvec *l, unsigned file) {
 
     while (old->last) {
         uint64_t pfn = old->last - 1ull;
-        del(os, l, pfn);
-        join(os, l, pfn, l->min_seq[file] + 1, true);
+        struct frame *f = frames_of(os->frames, pfn);
+        del(os, l, pfn, f);
+        join(os, l, pfn, f, l->min_seq[file] + 1, true);
     }
     l->min_seq[file]++;
 }
@@ -187,10 +185,10 @@ static uint64_t evict_some(struct os *os, struct lruvec *l, unsigned file, uint6
 
         account_cost(os, OS_COST_RECLAIM_SCAN, 1);
         os->stats.reclaim.scanned++;
-        del(os, l, pfn);
+        del(os, l, pfn, f);
         if (rmap_referenced(os, pfn, f, &exec)) {
             os->stats.reclaim.rotated++;
-            join(os, l, pfn, l->max_seq, false);
+            join(os, l, pfn, f, l->max_seq, false);
             if (os->reclaim->nmap == 1 && os->reclaim->map[0].bytes == PAGE)
                 look_around(os);
             continue;
@@ -199,7 +197,7 @@ static uint64_t evict_some(struct os *os, struct lruvec *l, unsigned file, uint6
         if (done == EVICT_DONE)
             got++;
         else if (done == EVICT_FAILED)
-            join(os, l, pfn, l->max_seq, false);
+            join(os, l, pfn, frames_of(os->frames, pfn), l->max_seq, false); /* a split may have moved its record */
     }
     return got;
 }

@@ -36,8 +36,7 @@ static bool is_ghost(const struct os *os, uint64_t pfn) {
     return stamp_of(os, pfn) < os->reclaim->horizon_stamp;
 }
 
-static void add(struct os *os, struct lruvec *l, uint64_t pfn, enum reclaim_join how) {
-    struct frame *f = frames_of(os->frames, pfn);
+static void add(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f, enum reclaim_join how) {
     struct reclaim *r = os->reclaim;
 
     f->flags |= FRAME_LISTED;
@@ -48,9 +47,9 @@ static void add(struct os *os, struct lruvec *l, uint64_t pfn, enum reclaim_join
     r->entry[pfn].use.history = 1;
 }
 
-static void del(struct os *os, struct lruvec *l, uint64_t pfn) {
-    struct frame *f = frames_of(os->frames, pfn);
-
+static void del(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f) {
+    (void)os;
+    (void)pfn;
     f->flags &= (uint16_t)~FRAME_LISTED;
     l->pages -= reclaim_pages(f);
 }

@@ -20,8 +20,7 @@
 
 #define BATCH 32
 
-static void add(struct os *os, struct lruvec *l, uint64_t pfn, enum reclaim_join how) {
-    struct frame *f = frames_of(os->frames, pfn);
+static void add(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f, enum reclaim_join how) {
     struct lru_list *list = &l->list[reclaim_is_file(f)][(f->flags & FRAME_ACTIVE) != 0];
 
     f->flags |= FRAME_LISTED;
@@ -32,9 +31,7 @@ static void add(struct os *os, struct lruvec *l, uint64_t pfn, enum reclaim_join
         lru_add(os->reclaim->entry, list, pfn, reclaim_pages(f));
 }
 
-static void del(struct os *os, struct lruvec *l, uint64_t pfn) {
-    struct frame *f = frames_of(os->frames, pfn);
-
+static void del(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f) {
     f->flags &= (uint16_t)~FRAME_LISTED;
     l->pages -= reclaim_pages(f);
     lru_del(os->reclaim->entry, &l->list[reclaim_is_file(f)][(f->flags & FRAME_ACTIVE) != 0], pfn,
@@ -95,14 +92,14 @@ static void shrink_active(struct os *os, struct lruvec *l, unsigned file, uint64
 
         account_cost(os, OS_COST_RECLAIM_SCAN, 1);
         os->stats.reclaim.scanned++;
-        del(os, l, pfn);
+        del(os, l, pfn, f);
         if (rmap_referenced(os, pfn, f, &exec) && exec && file) {
             os->stats.reclaim.rotated++; /* programs' code gets another round */
         } else {
             f->flags &= (uint16_t)~FRAME_ACTIVE;
             f->flags |= FRAME_WORKINGSET;
         }
-        add(os, l, pfn, JOIN_YOUNG);
+        add(os, l, pfn, f, JOIN_YOUNG);
     }
 }
 
@@ -121,7 +118,7 @@ static bool keep(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f)
     } else {
         f->flags |= FRAME_REFERENCED;
     }
-    add(os, l, pfn, JOIN_YOUNG);
+    add(os, l, pfn, f, JOIN_YOUNG);
     return true;
 }
 
@@ -133,15 +130,16 @@ static uint64_t shrink_inactive(struct os *os, struct lruvec *l, unsigned file, 
 
         account_cost(os, OS_COST_RECLAIM_SCAN, 1);
         os->stats.reclaim.scanned++;
-        del(os, l, pfn);
+        del(os, l, pfn, f);
         if (keep(os, l, pfn, f))
             continue;
         enum evicted done = evict(os, pfn);
         if (done == EVICT_DONE) {
             got++;
         } else if (done == EVICT_FAILED) {
-            frames_of(os->frames, pfn)->flags |= FRAME_ACTIVE; /* not again soon */
-            add(os, l, pfn, JOIN_YOUNG);
+            f = frames_of(os->frames, pfn); /* a split may have moved it */
+            f->flags |= FRAME_ACTIVE;       /* not again soon */
+            add(os, l, pfn, f, JOIN_YOUNG);
         }
     }
     note_cost(l, file, os->stats.reclaim.swapped_out + os->stats.reclaim.written_back - written);

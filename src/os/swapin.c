@@ -174,10 +174,10 @@ static uint64_t new_page(struct os_process *p, uint64_t va, uint64_t slot, bool 
         content_set(os, pfn, PAGE, r->swap.content[slot]);
     account_cost(os, OS_COST_CACHE_FILL, 1);
     struct lruvec *l = reclaim_vec(os, f);
-    r->policy->del(os, l, pfn);
+    r->policy->del(os, l, pfn, f);
     if (!ahead)
         r->policy->refault(os, l, f, r->swap.shadow[slot]);
-    r->policy->add(os, l, pfn, ahead ? JOIN_AHEAD : JOIN_YOUNG);
+    r->policy->add(os, l, pfn, f, ahead ? JOIN_AHEAD : JOIN_YOUNG);
     os->stats.reclaim.swapped_in++;
     os->stats.reclaim.read_ahead += ahead;
     return pfn;
