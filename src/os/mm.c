@@ -296,10 +296,11 @@ static int protect_vma(struct os_process *p, struct vma *v, uint32_t prot) {
     account_cost(p->os, OS_COST_PAGE_CHANGE, account_writes(p->os) - writes);
     account_cost(p->os, OS_COST_VMA_CHANGE, 1);
     if (err) {
-        /* Back to the old rights where the new ones were reached; what may be written, faults will find out. */
+        /* Back to the old rights where the new ones were reached; what may be written, faults will find out. When
+           there is no memory for that either, some pages have these, some those, and none more than the VMA. */
         v->prot = old;
         if (emt_range_protect(&p->tdb, v->start, v->end - v->start, page_prot(v, false), &g))
-            v->prot &= prot;
+            v->prot |= prot;
         emt_gather_flush(&p->tdb, &g);
     }
     return err;
