@@ -354,8 +354,9 @@ struct emt_walk {
     uint32_t code;          /* EMT_PF_ bits when fault */
     uint64_t va, pa, bytes; /* the page: first byte virtual and physical, and size */
     bool write, exec, user, global, dirty;
-    bool contig;   /* EMT_ATTR_CONTIG of its object */
-    bool accessed; /* of a peek: A of its entry */
+    bool contig;    /* EMT_ATTR_CONTIG of its object */
+    bool accessed;  /* of a peek: A of its entry */
+    uint64_t entry; /* where the word lies that answered, if it was read together with others; 0: not said */
     uint8_t cache_mode, pkey;
 };
 

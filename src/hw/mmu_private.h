@@ -29,6 +29,17 @@ struct mmu_level {
     struct tlb *holder[TLB_CLASSES]; /* the first of them that holds pages of this size; NULL: none */
 };
 
+/* The reads of a walk that were made together last and waited for; one without company is a group too. */
+#define GROUP_READS 16
+struct read_group {
+    unsigned n;
+    uint32_t slowest; /* cycles */
+    struct {
+        uint64_t pa;
+        uint32_t bytes, cycles;
+    } read[GROUP_READS]; /* the first n of them */
+};
+
 struct mmu {
     uint64_t asid_key;                            /* of the current address space, see tlb_key() */
     struct tlb_entry *hint[MMU_KINDS][MMU_HINTS]; /* where the page was last; checked, so may be out of date */
@@ -58,6 +69,7 @@ struct mmu {
     uint32_t violation_cycles;        /* of the read that it ended in */
     struct emt_walk second_page;      /* where this walk's last read was; bytes 0: nowhere yet */
 
+    struct read_group group;     /* of this walk */
     struct emt_toc toc;          /* where walks put what they learn of neighbours, if a TLB wants it */
     struct range_tlb *range_tlb; /* NULL: there is none */
     struct {

@@ -6,6 +6,9 @@
  *            + for each group of fetches the slowest     parallel reads wait for the last
  *            + for each update of A or D a cache write   with data caches; the line was read just before
  *
+ * With mmu.parallel_reads=answer the group that ends a walk costs the read that held the entry: what the others
+ * would have said does not matter any more. A group without an answer still costs its slowest.
+ *
  * A read in the background is made and counted, but nobody waits for it. Each read goes through the data caches
  * (entering at caches.walk_level) or, without them, costs caches.flat_ref_cycles.
  *
@@ -73,17 +76,42 @@ static bool exchange(struct mmu *m, uint64_t pa, uint64_t expected, uint64_t des
 
 /* ---- a walker in hardware ---- */
 
+/* One more read that is waited for, together with those `waited` before it. */
+static inline void wait_for(struct read_group *g, unsigned *waited, const struct emt_fetch *f, uint32_t cycles) {
+    if (f->background)
+        return;
+    if (*waited == 0 || cycles > g->slowest)
+        g->slowest = cycles;
+    if (*waited < GROUP_READS) {
+        g->read[*waited].pa = f->pa;
+        g->read[*waited].bytes = 8u * f->words;
+        g->read[*waited].cycles = cycles;
+        g->n = ++*waited;
+    }
+}
+
+/* How much sooner than the slowest of the last group the answer was there, if the machine goes on with it. */
+static uint32_t ahead(const struct mmu *m, const struct emt_walk *w) {
+    const struct read_group *g = &m->group;
+    if (m->cfg->parallel_reads != CFG_ANSWER || w->fault || !w->entry)
+        return 0;
+    for (unsigned i = 0; i < g->n; i++)
+        if (w->entry - g->read[i].pa < g->read[i].bytes)
+            return g->slowest - g->read[i].cycles;
+    return 0;
+}
+
 static int port_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
     struct port *p = (struct port *)ops;
-    uint32_t slowest = 0, cycles;
+    uint32_t cycles;
+    unsigned waited = 0;
     for (unsigned i = 0; i < n; i++) {
         int err = refer(p->mmu, &f[i], CACHE_WALK, &cycles);
         if (err)
             return err;
-        if (cycles > slowest && !f[i].background)
-            slowest = cycles;
+        wait_for(&p->mmu->group, &waited, &f[i], cycles);
     }
-    p->cycles += slowest;
+    p->cycles += waited ? p->mmu->group.slowest : 0;
     return 0;
 }
 
@@ -167,7 +195,7 @@ static unsigned pwc_place(const struct mmu *m, unsigned level) {
 static int pwc_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
     struct port *p = (struct port *)ops;
     struct mmu *m = p->mmu;
-    uint32_t slowest = 0;
+    unsigned waited = 0;
     for (unsigned i = 0; i < n; i++) {
         unsigned place = f[i].words == 1 ? pwc_place(m, f[i].level) : PWC_NONE;
         uint64_t value[EMT_MMU_CACHE_WORDS];
@@ -179,12 +207,11 @@ static int pwc_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
             if (err)
                 return err;
         }
-        if (cycles + reference > slowest && !f[i].background)
-            slowest = cycles + reference;
+        wait_for(&m->group, &waited, &f[i], cycles + reference);
         p->last_pa = f[i].pa;
         p->last_word = f[i].data[0];
     }
-    p->cycles += slowest;
+    p->cycles += waited ? m->group.slowest : 0;
     return 0;
 }
 
@@ -325,11 +352,14 @@ uint32_t mmu_walk(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *w)
     m->violated = false;
     m->violation_cycles = 0;
     m->second_page.bytes = 0;
+    m->group.n = 0;
     if (m->arch->walker->walk(m->arch, &m->root, &access, &p.ops, w) < 0) {
         failed_walk(m, type, w);
         p.cycles += m->violation_cycles;
-    } else if (m->second && !w->fault) {
-        mmu_second_page(m, va, type, w, &p.cycles);
+    } else {
+        p.cycles -= ahead(m, w);
+        if (m->second && !w->fault)
+            mmu_second_page(m, va, type, w, &p.cycles);
     }
     if (__builtin_expect(m->cfg->software_tlb, 0))
         handler_end(&p);

@@ -17,6 +17,9 @@
 
 enum cfg_replacement { CFG_LRU, CFG_PLRU, CFG_RANDOM };
 
+/* mmu.parallel_reads: of reads that a walker makes together, which one the walk waits for */
+enum cfg_parallel_reads { CFG_SLOWEST, CFG_ANSWER };
+
 /* mmu_caches.kind; the rules of each are in hw/mmu_caches.c */
 enum cfg_mmu_cache_kind { CFG_PSC, CFG_PWC, CFG_UTC, CFG_NO_MMU_CACHES };
 
@@ -125,6 +128,8 @@ struct emt_config {
        miss and for each read or write of a table. */
     bool software_tlb;
     uint32_t software_tlb_cycles, software_tlb_instructions, software_tlb_ref_instructions;
+
+    enum cfg_parallel_reads parallel_reads; /* mmu.parallel_reads */
 
     uint32_t range_tlb_entries, range_tlb_ways,
         range_tlb_cycles;         /* mmu.range_tlb.*; of architectures that have ranges */

@@ -10,13 +10,14 @@ _Static_assert(sizeof(enum cfg_replacement) == 4 && sizeof(enum cfg_thp) == 4 &&
                    sizeof(enum cfg_mmu_cache_kind) == 4 && sizeof(enum cfg_predictor) == 4 &&
                    sizeof(enum cfg_placement) == 4 && sizeof(enum cfg_reclaim) == 4 &&
                    sizeof(enum cfg_device) == 4 && sizeof(enum cfg_readahead) == 4 &&
-                   sizeof(enum cfg_virt_mode) == 4,
+                   sizeof(enum cfg_virt_mode) == 4 && sizeof(enum cfg_parallel_reads) == 4,
                "enums are stored as 32 bits");
 
 static const struct setting_word replacements[] = {
     {"lru", CFG_LRU}, {"plru", CFG_PLRU}, {"random", CFG_RANDOM}, {0}};
 static const struct setting_word pages[] = {{"4K", CFG_PAGE_4K}, {"2M", CFG_PAGE_2M}, {"1G", CFG_PAGE_1G}, {0}};
 static const struct setting_word holds[] = {{"data", CFG_TLB_DATA}, {"instruction", CFG_TLB_INSTRUCTION}, {0}};
+static const struct setting_word parallel_reads[] = {{"slowest", CFG_SLOWEST}, {"answer", CFG_ANSWER}, {0}};
 static const struct setting_word mmu_cache_kinds[] = {
     {"psc", CFG_PSC}, {"pwc", CFG_PWC}, {"utc", CFG_UTC}, {"none", CFG_NO_MMU_CACHES}, {0}};
 static const struct setting_word predictors[] = {{"none", CFG_NO_PREDICTOR}, {"spot", CFG_SPOT}, {0}};
@@ -104,6 +105,7 @@ const struct setting setting_table[] = {
     U32("mmu.software_tlb_cycles", "cycles", "0", "1000000", "50", ASSUMED, "entry and return of that trap", AT(software_tlb_cycles)),
     U32("mmu.software_tlb_instructions", "instructions", "0", "1000000", "6", ASSUMED ": 10 with one read, a short MIPS handler", "of the handler for each miss", AT(software_tlb_instructions)),
     U32("mmu.software_tlb_ref_instructions", "instructions", "0", "1000000", "4", ASSUMED ": find, load, test, branch", "of the handler for each access to a table", AT(software_tlb_ref_instructions)),
+    WORD("mmu.parallel_reads", "slowest", "", "which one of reads made together a walk waits for: the slowest, or the one with the answer", AT(parallel_reads), parallel_reads),
     U32("mmu.range_tlb.entries", "entries", "0", "65536", "32", "RMM, ISCA'15", "fully associative, asked with level 2; of architectures with ranges (rmm, anchor); 0: none", AT(range_tlb_entries)),
     U32("mmu.range_tlb.ways", "ways", "0", "65536", "0", "RMM, ISCA'15", "associativity, where ranges lie in blocks that can choose sets (anchor); 0: full", AT(range_tlb_ways)),
     U32("mmu.range_tlb.hit_cycles", "cycles", "0", "10000", "7", "RMM, ISCA'15; 8 in HTC, ISCA'17", "added to an access that hits there", AT(range_tlb_cycles)),

@@ -235,6 +235,7 @@ static void fill_page(struct emt_walk *out, const struct walk *w) {
     out->accessed = ECPT_GET(w->word, A);
     out->cache_mode = (uint8_t)ecpt_cache_mode(w->word);
     out->pkey = (uint8_t)ECPT_GET(w->word, PK);
+    out->entry = w->pa;
 }
 
 /* Bits that must be zero in a present entry. */

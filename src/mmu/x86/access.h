@@ -98,6 +98,7 @@ static inline int x86_use_leaf(const struct emt_arch *arch, const struct emt_acc
     if (radix_reserved(entry, level, (unsigned)arch->param[1], a->nx))
         return x86_fault(out, x86_access_code(a) | EMT_PF_PRESENT | EMT_PF_RSVD);
     x86_fill_page(out, a, entry, x86_combine(X86_GRANTED, entry), level);
+    out->entry = pa;
     if (x86_denies(out, a) || a->peek)
         return 0;
     if ((stored & ad) != ad && !port->update(port, pa, stored, stored | ad))
