@@ -4,6 +4,8 @@
  * program will touch in the end and all free clusters of memory at boot, frame by frame, and wants no alignment.
  * The largest VMA goes first, into the smallest cluster that holds it; when none does, the largest cluster is
  * filled and the rest goes on. What tables take is left out of account.
+ *
+ * Under a hypervisor what that makes of the guest's VMAs is fitted once more, into the clusters of the host.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -39,13 +41,13 @@ struct sizes *contig_clusters(const struct os *os) {
     return s;
 }
 
-/* The first of n ascending clusters that holds `bytes`; n: none does. */
-static uint64_t smallest_that_holds(const struct size *c, uint64_t n, uint64_t bytes) {
-    uint64_t lo = 0, hi = n;
+/* The first of the ascending sizes that holds `bytes`; s->n: none does. */
+static uint64_t smallest_that_holds(const struct sizes *s, uint64_t bytes) {
+    uint64_t lo = 0, hi = s->n;
 
     while (lo < hi) {
         uint64_t mid = (lo + hi) / 2;
-        if (c[mid].bytes < bytes)
+        if (s->size[mid].bytes < bytes)
             lo = mid + 1;
         else
             hi = mid;
@@ -53,47 +55,86 @@ static uint64_t smallest_that_holds(const struct size *c, uint64_t n, uint64_t b
     return lo;
 }
 
-/* What is left of cluster i takes its place in the order. */
-static void shrink(struct size *c, uint64_t i, uint64_t left) {
-    uint64_t to = smallest_that_holds(c, i, left);
+/* Each size once: hundreds of thousands of clusters have a few thousand sizes. */
+static void merge_equal(struct sizes *s) {
+    uint64_t n = 0;
 
-    memmove(&c[to + 1], &c[to], (i - to) * sizeof(*c));
-    c[to].bytes = left;
+    for (uint64_t i = 0; i < s->n; i++) {
+        if (n && s->size[n - 1].bytes == s->size[i].bytes)
+            s->size[n - 1].times += s->size[i].times;
+        else
+            s->size[n++] = s->size[i];
+    }
+    s->n = n;
 }
 
-/* One VMA goes into *n ascending clusters. false: out of host memory. */
-static bool fit(struct size *c, uint64_t *n, uint64_t bytes, struct sizes *out) {
-    while (*n && bytes > c[*n - 1].bytes) {
-        uint64_t part = c[--*n].bytes;
+/* One cluster of size i is used up, */
+static void take_one(struct sizes *s, uint64_t i) {
+    if (--s->size[i].times)
+        return;
+    s->n--;
+    memmove(&s->size[i], &s->size[i + 1], (s->n - i) * sizeof(*s->size));
+}
 
-        if (part && !sizes_add(out, part, 1))
+/* and one is left over, which has its place in the order. */
+static bool put_one(struct sizes *s, uint64_t bytes) {
+    uint64_t i = smallest_that_holds(s, bytes);
+
+    if (!bytes)
+        return true;
+    if (i < s->n && s->size[i].bytes == bytes) {
+        s->size[i].times++;
+        return true;
+    }
+    if (!sizes_add(s, bytes, 1))
+        return false;
+    memmove(&s->size[i + 1], &s->size[i], (s->n - 1 - i) * sizeof(*s->size));
+    s->size[i] = (struct size){bytes, 1};
+    return true;
+}
+
+/* One piece goes into the clusters. false: out of host memory. */
+static bool fit(struct sizes *clusters, uint64_t bytes, struct sizes *out) {
+    while (clusters->n && bytes > clusters->size[clusters->n - 1].bytes) {
+        uint64_t part = clusters->size[clusters->n - 1].bytes;
+
+        take_one(clusters, clusters->n - 1);
+        if (!sizes_add(out, part, 1))
             return false;
         bytes -= part;
     }
-    uint64_t i = smallest_that_holds(c, *n, bytes);
-    if (i < *n)
-        shrink(c, i, c[i].bytes - bytes);
+    uint64_t i = smallest_that_holds(clusters, bytes);
+    if (bytes && i < clusters->n) {
+        uint64_t left = clusters->size[i].bytes - bytes;
+
+        take_one(clusters, i);
+        if (!put_one(clusters, left))
+            return false;
+    }
     return !bytes || sizes_add(out, bytes, 1);
 }
 
-void contig_ideal(const struct os *os, const struct sizes *vmas, uint64_t out[OS_SHARES]) {
-    const struct sizes *boot = os->boot_clusters;
-    struct size *c = boot && boot->n ? malloc(boot->n * sizeof(*c)) : NULL;
-    struct sizes order = {0}, maps = {0};
-    uint64_t n = c ? boot->n : 0;
-    bool ok = c != NULL;
+/* A copy in ascending order. */
+static bool copy_sizes(struct sizes *to, const struct sizes *from) {
+    bool ok = true;
 
-    for (uint64_t i = 0; ok && i < vmas->n; i++)
-        ok = sizes_add(&order, vmas->size[i].bytes, vmas->size[i].times);
-    if (ok) {
-        memcpy(c, boot->size, boot->n * sizeof(*c));
-        qsort(order.size, order.n, sizeof(*order.size), smallest_first);
-        for (uint64_t i = order.n; ok && i-- > 0;)
-            ok = fit(c, &n, order.size[i].bytes, &maps);
-    }
-    if (ok)
-        sizes_cover(&maps, out);
+    *to = (struct sizes){0};
+    for (uint64_t i = 0; ok && i < from->n; i++)
+        ok = sizes_add(to, from->size[i].bytes, from->size[i].times);
+    if (ok && to->n)
+        qsort(to->size, to->n, sizeof(*to->size), smallest_first);
+    return ok;
+}
+
+bool contig_ideal(const struct os *os, const struct sizes *pieces, struct sizes *out) {
+    struct sizes clusters = {0}, order = {0};
+    bool ok = os->boot_clusters && copy_sizes(&clusters, os->boot_clusters) && copy_sizes(&order, pieces);
+
+    merge_equal(&clusters);
+    for (uint64_t i = order.n; ok && i-- > 0;)
+        for (uint64_t k = 0; ok && k < order.size[i].times; k++)
+            ok = fit(&clusters, order.size[i].bytes, out);
     free(order.size);
-    free(maps.size);
-    free(c);
+    free(clusters.size);
+    return ok;
 }

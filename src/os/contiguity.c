@@ -296,12 +296,23 @@ static void all_runs(struct sizes *runs, struct os_contiguity *out) {
     out->longest_bytes = out->longest[0];
 }
 
+/* Of VMAs in this memory; what that makes of them goes into the memory below. */
+static void view_ideal(const struct os_process *p, const struct walk *w, uint64_t out[OS_SHARES]) {
+    struct sizes pieces = {0}, below = {0};
+    bool ok = contig_ideal(p->os, &w->vmas, &pieces) && (!w->below || contig_ideal(w->below->os, &pieces, &below));
+
+    if (ok)
+        sizes_cover(w->below ? &below : &pieces, out);
+    free(pieces.size);
+    free(below.size);
+}
+
 static void views(struct os_process *p, struct walk *w, struct os_contiguity *out) {
     out->touched_bytes = w->touched;
     all_runs(&w->runs, out);
     if (!w->too_many && (!view_offset(w, out->mappings[OS_VIEW_OFFSET]) || !view_anchor(w, out)))
         return;
-    contig_ideal(p->os, &w->vmas, out->mappings[OS_VIEW_IDEAL]);
+    view_ideal(p, w, out->mappings[OS_VIEW_IDEAL]);
     sizes_cover(&w->vmas, out->mappings[OS_VIEW_VMA]);
     sizes_cover(&w->runs, out->mappings[OS_VIEW_RANGE]);
     out->runs_99 = out->mappings[OS_VIEW_RANGE][1];

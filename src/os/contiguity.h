@@ -30,7 +30,8 @@ struct segment {
 
 /* Free runs of frames, smallest first, as memory is now: taken at boot. NULL: out of host memory. */
 struct sizes *contig_clusters(const struct os *os);
-/* An offline best fit of VMAs of these sizes into the clusters of boot. */
-void contig_ideal(const struct os *os, const struct sizes *vmas, uint64_t out[OS_SHARES]);
+/* An offline best fit of pieces of these sizes into the clusters of boot: what it makes of them is added to *out.
+   false: not known, or out of host memory. */
+bool contig_ideal(const struct os *os, const struct sizes *pieces, struct sizes *out);
 
 #endif
