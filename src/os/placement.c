@@ -80,15 +80,20 @@ struct place_record *placement_add(struct vma *v, uint64_t start, int64_t offset
     return r;
 }
 
-void placement_copy(struct vma *to, const struct vma *from, int64_t shift) {
-    for (unsigned i = 0; from->place && i < from->place->n; i++) {
-        const struct place_record *r = &from->place->rec[i];
-        struct place_record *copy =
-            placement_add(to, r->start + (uint64_t)shift, r->offset + (shift >> EMT_PAGE_SHIFT));
+static void carry(struct vma *to, const struct place_record *r, int64_t shift) {
+    int64_t pages = shift >> EMT_PAGE_SHIFT;
+    struct place_record *copy = placement_add(to, r->start + (uint64_t)shift, r->offset + pages);
 
-        if (copy)
-            copy->pages = r->pages;
-    }
+    if (!copy)
+        return;
+    copy->pages = r->pages;
+    copy->low = r->low + (uint64_t)pages;
+    copy->high = r->high + (uint64_t)pages;
+}
+
+void placement_copy(struct vma *to, const struct vma *from, int64_t shift) {
+    for (unsigned i = 0; from->place && i < from->place->n; i++)
+        carry(to, &from->place->rec[i], shift);
 }
 
 void placement_join(struct vma *to, const struct vma *from) {
@@ -99,9 +104,8 @@ void placement_join(struct vma *to, const struct vma *from) {
         /* Halves of one VMA have the same records. */
         for (unsigned k = 0; to->place && k < to->place->n && !known; k++)
             known = to->place->rec[k].start == r->start && to->place->rec[k].offset == r->offset;
-        struct place_record *copy = known ? NULL : placement_add(to, r->start, r->offset);
-        if (copy)
-            copy->pages = r->pages;
+        if (!known)
+            carry(to, r, 0);
     }
 }
 
@@ -120,15 +124,18 @@ void placement_placed(struct os_process *p, const struct vma *v, struct place_re
                       unsigned order) {
     struct place_state *s = &p->os->place;
     uint64_t n = 1ull << order, before = r->pages, least = p->os->cfg.os.contig_pages;
+    uint64_t page = (uint64_t)((int64_t)pfn + r->offset);
 
+    r->low = before ? min_u64(r->low, page) : page;
+    r->high = before ? max_u64(r->high, page + n - 1) : page + n - 1;
     r->pages += n;
     if (!least || r->pages < least)
         return;
     s->contig_pfn = pfn;
     if (before && before < least) {
         s->mark.p = p;
-        s->mark.start = v->start;
-        s->mark.end = v->end;
+        s->mark.start = max_u64(v->start, r->low << EMT_PAGE_SHIFT);
+        s->mark.end = min_u64(v->end, (r->high + 1) << EMT_PAGE_SHIFT);
         s->mark.offset = r->offset;
     }
 }

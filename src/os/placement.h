@@ -22,8 +22,9 @@ struct vma;
 /* From `start` on, up to the next record: frame = page - offset. */
 struct place_record {
     uint64_t start;
-    int64_t offset; /* in pages */
-    uint64_t pages; /* placed so far, huge ones counted as what they hold */
+    int64_t offset;     /* in pages */
+    uint64_t pages;     /* placed so far, huge ones counted as what they hold */
+    uint64_t low, high; /* page numbers of the first and the last of them */
 };
 
 /* At most so many for a VMA, the oldest goes first (artifact of ISCA'20). */
@@ -35,8 +36,8 @@ struct place_records {
 
 struct placement {
     const char *name;
-    /* Frames for va, 2^order of them, allocated; FRAME_NONE: take what the buddy allocator gives. v holds va. May be
-       NULL. */
+    /* Frames for va, 2^order of them, allocated; FRAME_NONE: take what the buddy allocator gives. v holds va. May
+       be NULL. */
     uint64_t (*frame)(struct os_process *p, struct vma *v, uint64_t va, unsigned order, enum os_use use);
     /* [start, end) was mapped or may be accessed now. May be NULL. */
     void (*mapped)(struct os_process *p, uint64_t start, uint64_t end);
