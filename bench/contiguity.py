@@ -53,16 +53,17 @@ def inputs(folder):
 def jobs(folder, rows, threads, extra):
     """(file, what to say, command) of each run."""
     for name, title, settings, source, apart in inputs(folder):
-        if rows and not any(name.startswith(r) for r in rows):
-            continue
         for kind, sides in KINDS.items():
             for degree in DEGREES:
                 for policies in [[p] for p in POLICIES] if apart else [list(POLICIES)]:
+                    tag = "" if len(policies) > 1 else "." + policies[0]
+                    run = f"{name}.{kind}.{degree}{tag}"
+                    if rows and not any(run.startswith(r) for r in rows):
+                        continue
                     command = [os.environ["EMT"], "contiguity", "--quiet", "--threads", threads, *sides]
                     for s in SETTINGS + settings + [f"memory.fragmented={degree}"]:
                         command += ["--set", s]
-                    tag = "" if len(policies) > 1 else "." + policies[0]
-                    file = os.path.join(folder, f"{name}.{kind}.{degree}{tag}.json")
+                    file = os.path.join(folder, run + ".json")
                     command += ["--vary", "os.placement=" + ",".join(policies), *extra, "--json", file + ".part"]
                     yield file, f"{title}, {kind}, fragmented {degree}{tag.replace('.', ', ')}", command + source
 
@@ -125,7 +126,7 @@ def table(folder, rows, kind):
     print("| input | resident | 0 | 0.25 | 0.5 | 0.75 | eager: more than needed | ranger: moved, at 0.5 |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for name, title, *_ in inputs(folder):
-        if rows and not any(name.startswith(r) for r in rows):
+        if rows and not any(name.startswith(r) or r.startswith(name) for r in rows):
             continue
         all_degrees = [results(folder, name, kind, d) for d in DEGREES]
         if not any(all_degrees):
@@ -157,7 +158,7 @@ def main(arguments):
             rows.append(a)
     names = [name for name, *_ in inputs(folder)]
     for r in rows:
-        if not any(n.startswith(r) for n in names):
+        if not any(n.startswith(r) or r.startswith(n) for n in names):
             sys.exit(f"bench/contiguity: no row begins with {r}; there are: {' '.join(names)}")
     prepare(folder)
     if not only_print:
