@@ -175,12 +175,7 @@ uint64_t tree_new_folded(struct emt_tdb *tdb) {
     return node | 1;
 }
 
-/*
- * A node for the level `top` on the way to a leaf. When that leaf is as large as an entry of that level, the node
- * stays ordinary: where large pages come first, they are taken to be many, and in a folded node each costs 512
- * entries.
- */
-static uint64_t new_node(struct emt_tdb *tdb, unsigned top, unsigned leaf) {
+uint64_t tree_new_node(struct emt_tdb *tdb, unsigned top, unsigned leaf) {
     if (tree_folds(tdb, top) && leaf < top) {
         struct tree_stats *stats = tdb->svc->priv;
         const uint64_t node = tree_new_folded(tdb);
@@ -281,7 +276,7 @@ static int insert(struct emt_tdb *tdb, struct tree_path *path, const struct tree
     unsigned low = slot->low;
 
     while (low > level) {
-        const uint64_t below = new_node(tdb, low - 1, level);
+        const uint64_t below = tree_new_node(tdb, low - 1, level);
         if (below == EMT_NO_PA) {
             /* What was allocated hangs in one chain, from `first` down. */
             if (first)
@@ -346,7 +341,7 @@ static int remove_at(struct emt_tdb *tdb, struct tree_path *path, uint64_t va, s
 /* ---- basic: database ---- */
 
 int tree_tdb_create(struct emt_tdb *tdb) {
-    const uint64_t root = new_node(tdb, tree_levels(tdb), 0);
+    const uint64_t root = tree_new_node(tdb, tree_levels(tdb), 0);
 
     if (root == EMT_NO_PA)
         return -ENOMEM;

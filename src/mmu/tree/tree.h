@@ -97,6 +97,12 @@ unsigned tree_slot_test_clear(const struct emt_tdb *tdb, const struct tree_slot 
 
 /* What points to a node: allows all, the leaf decides. */
 uint64_t tree_link(uint64_t node);
+/*
+ * An empty node for the level `top` on the way to a leaf, or EMT_NO_PA. When that leaf is as large as an entry of
+ * that level, the node stays ordinary: where large pages come first, they are taken to be many, and in a folded
+ * node each costs 512 entries.
+ */
+uint64_t tree_new_node(struct emt_tdb *tdb, unsigned top, unsigned leaf);
 /* An empty folded node, or EMT_NO_PA. */
 uint64_t tree_new_folded(struct emt_tdb *tdb);
 /* Entries that are not void have come to, or gone from, a piece of a node. Of a folded node that is counted. */
