@@ -55,19 +55,6 @@ static uint64_t smallest_that_holds(const struct sizes *s, uint64_t bytes) {
     return lo;
 }
 
-/* Each size once: hundreds of thousands of clusters have a few thousand sizes. */
-static void merge_equal(struct sizes *s) {
-    uint64_t n = 0;
-
-    for (uint64_t i = 0; i < s->n; i++) {
-        if (n && s->size[n - 1].bytes == s->size[i].bytes)
-            s->size[n - 1].times += s->size[i].times;
-        else
-            s->size[n++] = s->size[i];
-    }
-    s->n = n;
-}
-
 /* One cluster of size i is used up, */
 static void take_one(struct sizes *s, uint64_t i) {
     if (--s->size[i].times)
@@ -130,7 +117,7 @@ bool contig_ideal(const struct os *os, const struct sizes *pieces, struct sizes 
     struct sizes clusters = {0}, order = {0};
     bool ok = os->boot_clusters && copy_sizes(&clusters, os->boot_clusters) && copy_sizes(&order, pieces);
 
-    merge_equal(&clusters);
+    sizes_merge(&clusters); /* hundreds of thousands of clusters have a few thousand sizes */
     for (uint64_t i = order.n; ok && i-- > 0;)
         for (uint64_t k = 0; ok && k < order.size[i].times; k++)
             ok = fit(&clusters, order.size[i].bytes, out);

@@ -27,12 +27,9 @@ static int largest_first(const void *a, const void *b) {
     return x->bytes < y->bytes ? 1 : x->bytes > y->bytes ? -1 : 0;
 }
 
-/* Largest first, and each size once. */
-static void merge_sizes(struct sizes *s) {
+void sizes_merge(struct sizes *s) {
     uint64_t n = 0;
 
-    if (s->n > 1)
-        qsort(s->size, s->n, sizeof(*s->size), largest_first);
     for (uint64_t i = 0; i < s->n; i++) {
         if (n && s->size[n - 1].bytes == s->size[i].bytes)
             s->size[n - 1].times += s->size[i].times;
@@ -42,12 +39,19 @@ static void merge_sizes(struct sizes *s) {
     s->n = n;
 }
 
+/* Largest first, and each size once. */
+static void sort_and_merge(struct sizes *s) {
+    if (s->n > 1)
+        qsort(s->size, s->n, sizeof(*s->size), largest_first);
+    sizes_merge(s);
+}
+
 bool sizes_add(struct sizes *s, uint64_t bytes, uint64_t times) {
     if (!times)
         return true;
     if (s->n == s->room) {
         if (s->merge)
-            merge_sizes(s);
+            sort_and_merge(s);
         /* half empty at least, or else larger: it is not sorted again for each that comes */
         uint64_t room = s->n * 2 > s->room ? s->room * 2 : s->room ? s->room : 1024;
         struct size *more = realloc(s->size, room * sizeof(*more));
@@ -284,7 +288,7 @@ static bool view_anchor(const struct walk *w, struct os_contiguity *out) {
 static void all_runs(struct sizes *runs, struct os_contiguity *out) {
     unsigned longest = 0;
 
-    merge_sizes(runs);
+    sort_and_merge(runs);
     for (uint64_t i = 0; i < runs->n; i++) {
         const struct size *s = &runs->size[i];
 

@@ -18,6 +18,8 @@ struct sizes {
 void sizes_free(struct sizes *s);
 /* false: out of host memory. Nothing is added for 0 times. */
 bool sizes_add(struct sizes *s, uint64_t bytes, uint64_t times);
+/* Equal sizes that follow each other become one entry. */
+void sizes_merge(struct sizes *s);
 /* Sorts, largest first, and counts how many cover 90, 99 and 100 %. Uses `times` up. */
 void sizes_cover(struct sizes *s, uint64_t out[OS_SHARES]);
 
