@@ -36,12 +36,15 @@ hash_of() { find "$@" -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | 
 # The same of a large tree that a user names: by names, sizes and times.
 hash_of_tree() { find "$1" -type f -not -path '*/.git/*' -printf '%P %s %T@\n' | LC_ALL=C sort | sha256sum | cut -c1-16; }
 
-# sync_into FROM TO: what is in TO afterwards is what is in FROM; a file that stays the same keeps its time.
-sync_into() {
+# copy_into FROM TO: the files of FROM lie over those of TO; one that stays the same keeps its time.
+copy_into() {
     (cd "$1" && find . -type f) | while read -r f; do
-        mkdir -p "$2/$(dirname "$f")"
-        cmp -s "$1/$f" "$2/$f" || cp "$1/$f" "$2/$f"
+        cmp -s "$1/$f" "$2/$f" || { mkdir -p "$2/$(dirname "$f")" && cp "$1/$f" "$2/$f"; }
     done
+}
+# sync_into FROM TO: the same, and what is in TO afterwards is what is in FROM.
+sync_into() {
+    copy_into "$1" "$2"
     (cd "$2" && find . -type f) | while read -r f; do [ -f "$1/$f" ] || rm "$2/$f"; done
 }
 
