@@ -35,18 +35,34 @@ static bool has_page(const struct region *g, unsigned page) {
     return g->map[page / 64] >> page % 64 & 1;
 }
 
+/* The next page from `page` on, which is one itself, in a map of 512; -1: none. */
+static int page_from(const uint64_t map[8], unsigned page) {
+    uint64_t word = map[page / 64] >> page % 64 << page % 64;
+
+    for (unsigned i = page / 64; i < 8; word = ++i < 8 ? map[i] : 0)
+        if (word)
+            return (int)(64 * i) + __builtin_ctzll(word);
+    return -1;
+}
+
+/* The last one up to `page`. */
+static int page_to(const uint64_t map[8], unsigned page) {
+    uint64_t word = map[page / 64] << (63 - page % 64) >> (63 - page % 64);
+
+    for (int i = (int)page / 64; i >= 0; word = --i >= 0 ? map[i] : 0)
+        if (word)
+            return 64 * i + 63 - __builtin_clzll(word);
+    return -1;
+}
+
 /* The void around a page of a region: up to its neighbours there. */
 static void void_in(const struct region *g, unsigned page, uint64_t *lo, uint64_t *hi) {
-    unsigned first = page, last = page;
+    const int before = page_to(g->map, page), behind = page_from(g->map, page);
 
-    while (first > 0 && !has_page(g, first - 1))
-        first--;
-    while (last < 511 && !has_page(g, last + 1))
-        last++;
-    if (first > 0)
-        *lo = g->start + first * EMT_PAGE_BYTES;
-    if (last < 511)
-        *hi = g->start + (last + 1) * EMT_PAGE_BYTES - 1;
+    if (before >= 0)
+        *lo = g->start + ((uint64_t)before + 1) * EMT_PAGE_BYTES;
+    if (behind >= 0)
+        *hi = g->start + (uint64_t)behind * EMT_PAGE_BYTES - 1;
 }
 
 uint64_t regions_look(const struct regions *r, struct emt_host *host, uint64_t va, uint64_t *lo, uint64_t *hi) {
