@@ -253,13 +253,17 @@ static inline uint64_t ecpt_murmur(unsigned function, uint64_t key) {
     return h ^ h >> 33;
 }
 
+/* What the ways of a bank have in common, made once for a tag: the hash function's long part, where it has one. */
+static inline uint64_t ecpt_digest(uint64_t family, unsigned bank, uint64_t key) {
+    return family == ECPT_HASH_MURMUR ? key : ecpt_crc64(bank, key);
+}
+
 /* 64 bits, of which the low ones choose a line. Bank: which of two sets of functions. */
-static inline uint64_t ecpt_hash(uint64_t family, unsigned bank, unsigned way, uint64_t key) {
+static inline uint64_t ecpt_hash(uint64_t family, unsigned bank, unsigned way, uint64_t digest) {
     if (family == ECPT_HASH_MURMUR)
-        return ecpt_murmur(bank * ECPT_MAX_WAYS + way, key);
-    const uint64_t crc = ecpt_crc64(bank, key);
+        return ecpt_murmur(bank * ECPT_MAX_WAYS + way, digest);
     const unsigned turn = 64 / ECPT_MAX_WAYS * way;
-    return turn ? crc >> turn | crc << (64 - turn) : crc;
+    return turn ? digest >> turn | digest << (64 - turn) : digest;
 }
 
 /* ---- registers ---- */
@@ -294,9 +298,13 @@ static inline uint64_t ecpt_array_lines(uint64_t array) {
     return array ? 1ull << ecpt_array_log(array) : 0;
 }
 
-/* Which line of an array a tag belongs to. */
-static inline uint64_t ecpt_array_slot(uint64_t array, uint64_t family, unsigned way, uint64_t key) {
-    return ecpt_hash(family, array >> 8 & 1, way, key) & (ecpt_array_lines(array) - 1);
+static inline unsigned ecpt_array_bank(uint64_t array) {
+    return array >> 8 & 1;
+}
+
+/* Which line of an array a tag belongs to; the digest is that of the array's bank. */
+static inline uint64_t ecpt_array_slot(uint64_t array, uint64_t family, unsigned way, uint64_t digest) {
+    return ecpt_hash(family, ecpt_array_bank(array), way, digest) & (ecpt_array_lines(array) - 1);
 }
 
 #endif

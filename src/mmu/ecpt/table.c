@@ -68,13 +68,23 @@ static unsigned draw(struct ecpt *e, unsigned below) {
     return (unsigned)((z ^ z >> 31) % below);
 }
 
-static struct spot spot_of(const struct ecpt *e, const struct ecpt_set *s, unsigned way, uint64_t key) {
+/* A tag with its digest for the arrays that are there, or are the old ones: all ways of a set have one bank. */
+struct tag {
+    uint64_t key, digest;
+};
+
+static struct tag tag_of(const struct ecpt *e, const struct ecpt_set *s, uint64_t key) {
+    return (struct tag){key, ecpt_digest(family_of(e), ecpt_array_bank(s->way[0].array), key)};
+}
+
+static struct spot spot_of(const struct ecpt *e, const struct ecpt_set *s, unsigned way, struct tag tag) {
     const struct ecpt_way *w = &s->way[way];
-    const uint64_t slot = ecpt_array_slot(w->array, family_of(e), way, key);
+    const uint64_t family = family_of(e), slot = ecpt_array_slot(w->array, family, way, tag.digest);
 
     if (slot >= w->p)
         return (struct spot){ecpt_array_pa(w->array) + slot * ECPT_LINE_BYTES, true, false};
-    const uint64_t to = ecpt_array_slot(w->fresh, family_of(e), way, key);
+    const uint64_t fresh = ecpt_digest(family, ecpt_array_bank(w->fresh), tag.key);
+    const uint64_t to = ecpt_array_slot(w->fresh, family, way, fresh);
     return (struct spot){ecpt_array_pa(w->fresh) + to * ECPT_LINE_BYTES, false, slot >= w->p_loaded};
 }
 
@@ -242,9 +252,10 @@ static bool path_has(const struct path *path, uint64_t pa) {
 static bool find_path(struct ecpt *e, const struct ecpt_set *s, uint64_t key, unsigned way, bool rehash,
                       struct path *path) {
     uint64_t line[ECPT_WORDS];
+    struct tag tag = tag_of(e, s, key);
 
     for (path->n = 0;; path->n++) {
-        struct spot spot = spot_of(e, s, way, key);
+        struct spot spot = spot_of(e, s, way, tag);
 
         if ((spot.closed && !(rehash && path->n == 0)) || path_has(path, spot.pa))
             return false;
@@ -255,10 +266,11 @@ static bool find_path(struct ecpt *e, const struct ecpt_set *s, uint64_t key, un
         if (path->n == ECPT_MAX_KICKS)
             return false;
         line_read(ecpt_host(e), spot.pa, line);
-        key = path->key[path->n] = ecpt_line_key(s->table, line);
+        path->key[path->n] = ecpt_line_key(s->table, line);
+        tag = tag_of(e, s, path->key[path->n]);
         charge_hashes(e, s);
         emt_host_work(ecpt_host(e), ECPT_COST_KICK);
-        if (spot_of(e, s, way, key).closed) /* has come with this batch */
+        if (spot_of(e, s, way, tag).closed) /* has come with this batch */
             return false;
         way = (way + 1 + draw(e, s->ways - 1)) % s->ways;
     }
@@ -303,7 +315,7 @@ static bool make_room(struct ecpt *e, struct ecpt_set *s, uint64_t key, struct s
 /* ---- resizing ---- */
 
 static bool start_resize(struct ecpt *e, struct ecpt_set *s, unsigned log) {
-    const unsigned bank = !(s->way[0].array >> 8 & 1);
+    const unsigned bank = !ecpt_array_bank(s->way[0].array);
     uint64_t array[ECPT_MAX_WAYS];
 
     if (!arrays_alloc(e, s->ways, bank, log, array)) {
@@ -520,8 +532,10 @@ static bool rebuild_larger(struct ecpt *e, struct ecpt_set *s) {
 /* ---- what the driver calls ---- */
 
 static struct ecpt_place find_in(struct ecpt *e, const struct ecpt_set *s, uint64_t key) {
+    const struct tag tag = tag_of(e, s, key);
+
     for (unsigned way = 0; way < s->ways; way++) {
-        const struct spot spot = spot_of(e, s, way, key);
+        const struct spot spot = spot_of(e, s, way, tag);
 
         if (line_matches(ecpt_host(e), s->table, spot.pa, key))
             return (struct ecpt_place){spot.pa, way};

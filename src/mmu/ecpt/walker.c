@@ -48,31 +48,51 @@ struct walk {
     unsigned asked[ECPT_SIZES]; /* bit way, | bit 4 + way for new arrays: probed already */
     enum ecpt_table table;      /* ECPT_TABLES: no line has an object for the address */
     uint64_t pa, word;          /* where it is, and what it says */
+    unsigned digested;          /* bit 2 x table + bank: there is a */
+    uint64_t digest[ECPT_TABLES][2];
 };
 
 /* ---- probes ---- */
 
-/* The array in which a tag is looked up; *other: also, when the registers may be older than the tables. */
-static struct emt_fetch probe(const struct walk *w, enum ecpt_table t, unsigned way, bool other, bool *fresh) {
-    const uint64_t *reg = &w->root->word[t * ECPT_REGISTERS];
-    const uint64_t key = ecpt_key(t, w->a->va), family = w->arch->param[ECPT_PARAM_HASH];
-    const uint64_t p = reg[2 * ECPT_MAX_WAYS + way / 2] >> 32 * (way % 2) & 0xffffffff;
-    uint64_t array = reg[way], slot = ecpt_array_slot(array, family, way, key);
+static uint64_t slot_in(struct walk *w, uint64_t array, enum ecpt_table t, unsigned way) {
+    const uint64_t family = w->arch->param[ECPT_PARAM_HASH];
+    const unsigned bank = ecpt_array_bank(array), bit = 1u << (2 * t + bank);
 
-    *fresh = (slot < p) != other;
-    if (*fresh) {
+    if (!(w->digested & bit))
+        w->digest[t][bank] = ecpt_digest(family, bank, ecpt_key(t, w->a->va));
+    w->digested |= bit;
+    return ecpt_array_slot(array, family, way, w->digest[t][bank]);
+}
+
+/* The array in which a tag is looked up; `other`: also, when the registers may be older than the tables. Returns
+   whether it is the new one. */
+static bool probe(struct walk *w, enum ecpt_table t, unsigned way, bool other, struct emt_fetch *f) {
+    const uint64_t *reg = &w->root->word[t * ECPT_REGISTERS];
+    const uint64_t p = reg[2 * ECPT_MAX_WAYS + way / 2] >> 32 * (way % 2) & 0xffffffff;
+    uint64_t array = reg[way], slot = slot_in(w, array, t, way);
+    const bool fresh = (slot < p) != other;
+
+    if (fresh) {
         array = reg[ECPT_MAX_WAYS + way];
-        slot = array ? ecpt_array_slot(array, family, way, key) : 0;
+        slot = array ? slot_in(w, array, t, way) : 0;
     }
-    return (struct emt_fetch){.pa = array ? ecpt_array_pa(array) + slot * ECPT_LINE_BYTES : EMT_NO_PA,
-                              .words = ECPT_WORDS,
-                              .level = (uint8_t)(t % ECPT_SIZES + 1),
-                              .table = names[t][*fresh][way],
-                              .index = slot};
+    /* One by one: to clear the data first takes longer than the rest. */
+    f->pa = array ? ecpt_array_pa(array) + slot * ECPT_LINE_BYTES : EMT_NO_PA;
+    f->words = ECPT_WORDS;
+    f->level = (uint8_t)(t % ECPT_SIZES + 1);
+    f->table = names[t][fresh][way];
+    f->index = slot;
+    f->background = false;
+    return fresh;
 }
 
 static bool has_array(const struct walk *w, enum ecpt_table t) {
     return w->root->word[t * ECPT_REGISTERS] != 0;
+}
+
+/* No resize, so one array, and that is not the other one, or was probed before: known without the hash function. */
+static bool nothing_new(const struct walk *w, enum ecpt_table t, unsigned way, bool other) {
+    return !w->root->word[t * ECPT_REGISTERS + ECPT_MAX_WAYS + way] && (other || w->asked[t] >> way & 1);
 }
 
 /*
@@ -86,11 +106,9 @@ static int probe_group(struct walk *w, const unsigned plan[ECPT_SIZES], bool oth
 
     for (enum ecpt_table t = 0; t < ECPT_SIZES; t++) {
         for (unsigned way = 0; way < w->arch->param[0] && has_array(w, t); way++) {
-            bool fresh;
-
-            if (!(plan[t] >> way & 1))
+            if (!(plan[t] >> way & 1) || nothing_new(w, t, way, other))
                 continue;
-            f[n] = probe(w, t, way, other, &fresh);
+            const bool fresh = probe(w, t, way, other, &f[n]);
             const unsigned bit = 1u << (way + (fresh ? ECPT_MAX_WAYS : 0));
             if (f[n].pa == EMT_NO_PA || w->asked[t] & bit)
                 continue;
@@ -164,7 +182,7 @@ static struct hints ask_caches(const struct walk *w) {
 }
 
 /* After the walk, while nobody waits: the lines that were missed, or that proved out of date. */
-static int refill(const struct walk *w, bool pmd, bool pud) {
+static int refill(struct walk *w, bool pmd, bool pud) {
     static const enum ecpt_table cwt[] = {[CWC_PMD] = ECPT_PMD_CWT, [CWC_PUD] = ECPT_PUD_CWT};
     struct emt_fetch f[2 * ECPT_CWT_WAYS];
     unsigned cache[2 * ECPT_CWT_WAYS], n = 0;
@@ -173,9 +191,7 @@ static int refill(const struct walk *w, bool pmd, bool pud) {
         return 0;
     for (unsigned c = CWC_PMD; c <= CWC_PUD; c++) {
         for (unsigned way = 0; way < ECPT_CWT_WAYS && (c == CWC_PMD ? pmd : pud) && has_array(w, cwt[c]); way++) {
-            bool fresh;
-
-            f[n] = probe(w, cwt[c], way, false, &fresh);
+            probe(w, cwt[c], way, false, &f[n]);
             f[n].background = true;
             cache[n++] = c;
         }
