@@ -192,6 +192,7 @@ int world_init(struct world *w, const struct world_setup *setup) {
         return err;
     }
     w->host.hw = w;
+    w->host.short_lived = true;
     w->host.table_access = on_table_access;
     w->host.flush = on_flush;
     w->host.load_root = on_load_root;

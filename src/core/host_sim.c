@@ -46,7 +46,7 @@ static uint64_t crowd_bytes(const struct emt_host *host) {
 static void note_tables(struct emt_host *host, uint64_t pa, uint64_t frames) {
     uint16_t *crowd = &host->crowd[pa >> BLOCK_SHIFT];
 
-    if (*crowd == CROWDED || frames >= 1u << (BLOCK_SHIFT - EMT_PAGE_SHIFT))
+    if (host->short_lived || *crowd == CROWDED || frames >= 1u << (BLOCK_SHIFT - EMT_PAGE_SHIFT))
         return;
     *crowd += (uint16_t)frames;
     if (*crowd < CROWD || host->phys_bytes >> BLOCK_SHIFT <= pa >> BLOCK_SHIFT)
@@ -60,7 +60,7 @@ static void note_tables(struct emt_host *host, uint64_t pa, uint64_t frames) {
 static void forget_tables(struct emt_host *host, uint64_t pa, uint64_t frames) {
     uint16_t *crowd = &host->crowd[pa >> BLOCK_SHIFT];
 
-    if (*crowd != CROWDED && frames < 1u << (BLOCK_SHIFT - EMT_PAGE_SHIFT))
+    if (!host->short_lived && *crowd != CROWDED && frames < 1u << (BLOCK_SHIFT - EMT_PAGE_SHIFT))
         *crowd -= (uint16_t)frames;
 }
 

@@ -24,6 +24,7 @@ struct emt_host {
     uint64_t unmovable_frames; /* see emt_host_unmovable(); set before tsvc_init() */
     uint32_t *notes;           /* one for each frame, only touched where a driver keeps one */
     uint16_t *crowd;           /* frames with tables in each 2 MiB; CROWDED: many, behind a huge page of the host */
+    bool short_lived;          /* ends before a huge page that was made would pay */
 
     /* The OS's work on tables, counted here, charged through `table_access`. */
     uint64_t table_reads, table_writes; /* words */
@@ -73,15 +74,16 @@ static inline uint64_t *emt_host_word(const struct emt_host *host, uint64_t pa) 
 
 /* What hardware reads in one piece, up to a line of eight words: read until two readings agree. */
 static inline void emt_host_read_line(const struct emt_host *host, uint64_t pa, unsigned words, uint64_t *data) {
-    bool same = words == 1;
+    const uint64_t *at = emt_host_word(host, pa);
+    uint64_t differ = words > 1;
 
     for (unsigned i = 0; i < words; i++)
-        data[i] = __atomic_load_n(emt_host_word(host, pa + 8 * i), __ATOMIC_ACQUIRE);
-    while (!same) {
-        same = true;
+        data[i] = __atomic_load_n(&at[i], __ATOMIC_ACQUIRE);
+    while (differ) {
+        differ = 0;
         for (unsigned i = 0; i < words; i++) {
-            const uint64_t again = __atomic_load_n(emt_host_word(host, pa + 8 * i), __ATOMIC_ACQUIRE);
-            same &= again == data[i];
+            const uint64_t again = __atomic_load_n(&at[i], __ATOMIC_ACQUIRE);
+            differ |= again ^ data[i];
             data[i] = again;
         }
     }
