@@ -21,8 +21,8 @@ const char *check_part_name(enum check_part part) {
 static const struct {
     unsigned divide, program;
 } shares[CHECK_PARTS] = {
-    [CHECK_SEQUENCES] = {1, 5000}, [CHECK_BASIC] = {4, 5000},   [CHECK_FLUSHES] = {2, 3000},
-    [CHECK_MEMORY] = {20, 250},    [CHECK_THREADS] = {4, 5000},
+    [CHECK_SEQUENCES] = {1, 20000}, [CHECK_BASIC] = {4, 20000},  [CHECK_FLUSHES] = {4, 12000},
+    [CHECK_MEMORY] = {20, 500},     [CHECK_THREADS] = {4, 5000},
 };
 
 struct session {

@@ -159,7 +159,7 @@ static bool compare_objects(struct world *w, unsigned db) {
 
     for (size_t i = 0; i < o->n; i++) {
         const uint64_t va = o->object[i].va, last = object_last(&o->object[i]);
-        if (!compare_at(w, db, va) || !compare_at(w, db, last))
+        if (!compare_at(w, db, va) || (last - va >= EMT_PAGE_BYTES && !compare_at(w, db, last)))
             return false;
         if (i == 0 || object_last(&o->object[i - 1]) != va - 1)
             if (!compare_at(w, db, va - 1))

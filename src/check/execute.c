@@ -17,8 +17,8 @@ bool result(struct world *w, int err, int expected) {
                       error_name(expected));
 }
 
-bool range_of(const struct world *w, unsigned db, uint64_t va, uint64_t bytes, struct outcome *out) {
-    const struct oracle *o = &w->space[db].oracle;
+bool range_of(struct world *w, unsigned db, uint64_t va, uint64_t bytes, struct outcome *out) {
+    struct oracle *o = &w->space[db].oracle;
     const struct object *first, *last;
 
     *out = (struct outcome){.va = va, .last = va + (bytes - 1)};

@@ -12,7 +12,7 @@ struct outcome {
 };
 
 /* The range that an operation names, widened to the objects that cross its ends. false: it is none. */
-bool range_of(const struct world *w, unsigned db, uint64_t va, uint64_t bytes, struct outcome *out);
+bool range_of(struct world *w, unsigned db, uint64_t va, uint64_t bytes, struct outcome *out);
 /* Compare an error with what is expected. -ENOMEM sets w->enomem instead, if memory is scarce. */
 bool result(struct world *w, int err, int expected);
 /* Remove everything in the range of db, as the OS does before it maps something else. */

@@ -29,7 +29,7 @@ static void place(struct world *w, unsigned db, struct object *o) {
 }
 
 /* Is `o` to be refused, since objects of other sizes are in the way? */
-static int expected_of_map(const struct oracle *oracle, const struct object *o) {
+static int expected_of_map(struct oracle *oracle, const struct object *o) {
     const struct object *there = oracle_find(oracle, o->va);
 
     if (there && there->va == o->va && there->bytes == o->bytes)

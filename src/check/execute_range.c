@@ -21,7 +21,7 @@ static struct object *shown(struct visit *v, const struct emt_tobj *t) {
     struct object *o = oracle_find(v->from, t->va);
     const char *name = v->op ? op_name(v->op->kind) : "unmap";
 
-    if (!o) {
+    if (!o || o->gone) {
         v->fine = world_fail(
             v->w, "surplus",
             "what %s shows its caller: there is no object at 0x%" PRIx64 ", or it was shown before", name, t->va);
@@ -38,7 +38,7 @@ static void gone(void *ctx, const struct emt_tobj *old) {
     struct object *o = shown(v, old);
 
     if (o)
-        oracle_remove(v->from, o->va, object_last(o));
+        o->gone = true;
 }
 
 static bool unmap(struct world *w, unsigned db, const struct op *op, uint64_t va, uint64_t last) {
@@ -51,6 +51,7 @@ static bool unmap(struct world *w, unsigned db, const struct op *op, uint64_t va
     emt_gather_flush(&s->tdb, &g);
     if (!v.fine || !result(w, err, 0))
         return false;
+    oracle_sweep(&s->oracle, va, last);
     if (err || !oracle_overlaps(&s->oracle, va, last))
         return true;
     const struct object *o = &s->oracle.object[oracle_from(&s->oracle, va)];
@@ -181,8 +182,8 @@ static bool copy(struct world *w, const struct op *op, struct outcome *r) {
 /* ---- move ---- */
 
 /* Where a range can go: as near to op->to as the largest of its objects allows. */
-static bool destination(const struct world *w, const struct op *op, const struct outcome *r, uint64_t *to) {
-    const struct oracle *o = &w->space[op->db].oracle;
+static bool destination(struct world *w, const struct op *op, const struct outcome *r, uint64_t *to) {
+    struct oracle *o = &w->space[op->db].oracle;
     uint64_t largest = EMT_PAGE_BYTES;
 
     for (size_t i = oracle_from(o, r->va); i < o->n && o->object[i].va <= r->last; i++)

@@ -24,14 +24,24 @@ static void poison(struct frames *f, uint64_t pa) {
         word[i] = POISON;
 }
 
-/* All poison still; or all zero, if the page had never been touched when its frame came back. */
-static void verify_poison(struct frames *f, uint64_t pa) {
-    const uint64_t *word = emt_host_word(f->host, pa), expected = word[0] ? POISON : 0;
+static bool page_is(struct frames *f, uint64_t pa, uint64_t expected) {
+    const uint64_t *word = emt_host_word(f->host, pa);
     uint64_t differ = 0;
 
     for (unsigned i = 0; i < PAGE_WORDS; i++)
         differ |= word[i] ^ expected;
-    if (differ)
+    return !differ;
+}
+
+/* Of a large table, what was only read is the host's page of zeros: writing to it would cost the host a page. */
+static void poison_used(struct frames *f, uint64_t pa) {
+    if (!page_is(f, pa, 0))
+        poison(f, pa);
+}
+
+/* All poison still; or all zero, if the page was so when its frame came back. */
+static void verify_poison(struct frames *f, uint64_t pa) {
+    if (!page_is(f, pa, *emt_host_word(f->host, pa) ? POISON : 0))
         frames_wrong(f, "a table frame was written after it was given back", pa);
 }
 
@@ -98,7 +108,7 @@ static void frame_free(void *os, uint64_t pa, unsigned order) {
     if (f->wait_readers)
         f->wait_readers(f->readers);
     mark(f, pa, order, FRAME_FREE, FRAME_FREE);
-    each_page(f, pa, order, poison);
+    each_page(f, pa, order, order < LARGE_ORDER ? poison : poison_used);
     f->used_bytes -= EMT_PAGE_BYTES << order;
     f->returned[order]++;
     struct frames_list *list = &f->free[order];

@@ -11,9 +11,18 @@ void oracle_fini(struct oracle *o) {
     *o = (struct oracle){0};
 }
 
-size_t oracle_from(const struct oracle *o, uint64_t va) {
+/* Is i the index that oracle_from() looks for? */
+static bool is_from(const struct oracle *o, size_t i, uint64_t va) {
+    return i <= o->n && (i == o->n || object_last(&o->object[i]) >= va) &&
+           (i == 0 || object_last(&o->object[i - 1]) < va);
+}
+
+size_t oracle_from(struct oracle *o, uint64_t va) {
     size_t lo = 0, hi = o->n;
 
+    for (size_t i = o->last; i < o->last + 2; i++)
+        if (is_from(o, i, va))
+            return o->last = i;
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         if (object_last(&o->object[mid]) < va)
@@ -21,16 +30,16 @@ size_t oracle_from(const struct oracle *o, uint64_t va) {
         else
             hi = mid;
     }
-    return lo;
+    return o->last = lo;
 }
 
-struct object *oracle_find(const struct oracle *o, uint64_t va) {
+struct object *oracle_find(struct oracle *o, uint64_t va) {
     size_t i = oracle_from(o, va);
 
     return i < o->n && o->object[i].va <= va ? &o->object[i] : NULL;
 }
 
-bool oracle_overlaps(const struct oracle *o, uint64_t va, uint64_t last) {
+bool oracle_overlaps(struct oracle *o, uint64_t va, uint64_t last) {
     size_t i = oracle_from(o, va);
 
     return i < o->n && o->object[i].va <= last;
@@ -66,6 +75,16 @@ void oracle_remove(struct oracle *o, uint64_t va, uint64_t last) {
         end++;
     if (end > i)
         make_room(o, i, end - i, 0);
+}
+
+void oracle_sweep(struct oracle *o, uint64_t va, uint64_t last) {
+    size_t i = oracle_from(o, va), kept = i;
+
+    for (; i < o->n && o->object[i].va <= last; i++)
+        if (!o->object[i].gone)
+            o->object[kept++] = o->object[i];
+    if (i > kept)
+        make_room(o, kept, i - kept, 0);
 }
 
 /* Piece i of `bytes` of a larger object. */

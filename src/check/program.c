@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define COMPARE_ALL_EVERY 400
+#define COMPARE_ALL_EVERY 1000
 /* CPU time: more than any program of sound tables takes, under a sanitizer too. Whoever sleeps for ever gets more.
  */
 #define HANG_SECONDS 120

@@ -20,8 +20,10 @@
  * loading its root waits for that, as an inter-processor interrupt would, and so does reusing a freed table frame.
  *
  * Nobody runs away: a change allows each walker some walks, and the changing thread waits when walkers are behind.
- * Every few thousand accesses of a driver to its tables it stops right there until each walker has walked, half
- * of the time at the place that is changing: so walks fall between any two stores of a driver on one busy CPU, too.
+ * A third walker is no thread: every few hundred accesses of a driver to its tables the changing thread stops right
+ * there and walks itself, as another CPU would between two stores, half of the time at the place that is changing.
+ * So walks fall between any two stores of a driver, on one busy CPU, too. What they cannot do is to begin before a
+ * store and end behind it: that is for the threads, which a driver's work is stopped for now and then as well.
  */
 #include "check/threads.h"
 
@@ -31,7 +33,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define WALKERS      2
+#define THREADS      2
+#define WALKERS      3 /* the last one is the changing thread */
 #define STABLE       2
 #define CHANGING     6
 #define REGIONS      (STABLE + CHANGING)
@@ -41,10 +44,11 @@
 #define VERSIONS     65536
 #define NEVER        (~0ull)
 
-#define WALKS_PER_CHANGE 16   /* of each walker */
+#define WALKS_PER_CHANGE 8    /* of each walker */
 #define WALKS_BEHIND     4096 /* so far may walkers be behind */
 #define WALKS_PER_PAUSE  4
-#define PAUSE_EVERY      4096 /* table accesses, on average */
+#define PAUSE_EVERY      65536 /* table accesses, on average */
+#define LOOK_EVERY       256   /* table accesses, on average: the changing thread walks */
 
 /* Frames: the stable regions', then one for each version. */
 #define STABLE_PFN(region) (WORLD_PAGES_PFN + (region)*REGION_PAGES)
@@ -87,7 +91,7 @@ struct race {
     uint64_t time;
     uint64_t random;
     uint64_t changing; /* a page that is, or was last */
-    uint64_t until_pause, pause_random;
+    uint64_t until_pause, until_look, pause_random;
     bool huge, dirty; /* has 2 MiB pages; hardware sets D */
     bool running;     /* there are walkers */
     uint32_t stop, finding_lock;
@@ -127,28 +131,15 @@ static void rest(unsigned n) {
 }
 
 static void allow(struct race *r, uint64_t walks) {
-    for (unsigned i = 0; i < WALKERS; i++)
+    for (unsigned i = 0; i < THREADS; i++)
         STORE(r->walker[i].allowed, r->walker[i].allowed + walks);
 }
 
 /* Until each walker has at most `behind` of its walks to make. */
 static void wait_for_walks(struct race *r, uint64_t behind) {
-    for (unsigned i = 0; i < WALKERS; i++)
+    for (unsigned i = 0; i < THREADS; i++)
         for (unsigned n = 0; LOAD(r->walker[i].walks) + behind < r->walker[i].allowed && !LOAD(r->stop); n++)
             rest(n);
-}
-
-/* In the middle of whatever the driver is doing. Walkers need no lock that it may hold. */
-static uint64_t on_table_access(void *hw, uint64_t pa, bool write) {
-    struct race *r = hw;
-
-    frames_touched(&r->w.frames, pa, write);
-    if (r->running && !r->until_pause--) {
-        r->until_pause = check_below(&r->pause_random, 2 * PAUSE_EVERY);
-        allow(r, WALKS_PER_PAUSE);
-        wait_for_walks(r, 0);
-    }
-    return 0;
 }
 
 /* ---- a walker ---- */
@@ -285,6 +276,40 @@ static bool walk_changing(struct walker *me, struct emt_access *a) {
     return true;
 }
 
+/* A walk of any kind, anywhere. */
+static void walk_once(struct walker *me) {
+    struct emt_access a = {.type = check_one_in(&me->random, 3) ? EMT_STORE : EMT_LOAD,
+                           .user = true,
+                           .write_protect = true,
+                           .nx = true,
+                           .peek = check_one_in(&me->random, 3)};
+
+    if (check_one_in(&me->random, 2))
+        walk_stable(me, &a);
+    else
+        walk_changing(me, &a);
+    STORE(me->walks, me->walks + 1);
+}
+
+/* In the middle of whatever the driver is doing. Walkers need no lock that it may hold. */
+static uint64_t on_table_access(void *hw, uint64_t pa, bool write) {
+    struct race *r = hw;
+
+    frames_touched(&r->w.frames, pa, write);
+    if (!r->running)
+        return 0;
+    if (!r->until_look--) {
+        r->until_look = check_below(&r->pause_random, 2 * LOOK_EVERY);
+        walk_once(&r->walker[THREADS]);
+    }
+    if (!r->until_pause--) {
+        r->until_pause = check_below(&r->pause_random, 2 * PAUSE_EVERY);
+        allow(r, WALKS_PER_PAUSE);
+        wait_for_walks(r, 0);
+    }
+    return 0;
+}
+
 static void *walker_main(void *arg) {
     struct walker *me = arg;
 
@@ -294,16 +319,7 @@ static void *walker_main(void *arg) {
             continue;
         }
         waited = 0;
-        struct emt_access a = {.type = check_one_in(&me->random, 3) ? EMT_STORE : EMT_LOAD,
-                               .user = true,
-                               .write_protect = true,
-                               .nx = true,
-                               .peek = check_one_in(&me->random, 3)};
-        if (check_one_in(&me->random, 2))
-            walk_stable(me, &a);
-        else
-            walk_changing(me, &a);
-        STORE(me->walks, me->walks + 1);
+        walk_once(me);
     }
     return NULL;
 }
@@ -628,10 +644,10 @@ struct request {
 static void race_walkers(struct race *r, uint64_t ops) {
     unsigned started = 0;
 
-    for (; started < WALKERS; started++)
+    for (; started < THREADS; started++)
         if (pthread_create(&r->walker[started].thread, NULL, walker_main, &r->walker[started]))
             break;
-    r->running = started == WALKERS;
+    r->running = started == THREADS;
     for (uint64_t i = 0; i < ops && !LOAD(r->stop) && change(r) && frames_fine(r); i++) {
         r->w.stats.ops++;
         allow(r, WALKS_PER_CHANGE);
@@ -640,10 +656,10 @@ static void race_walkers(struct race *r, uint64_t ops) {
     }
     r->running = false;
     STORE(r->stop, 1);
-    for (unsigned i = 0; i < started; i++) {
+    for (unsigned i = 0; i < started; i++)
         pthread_join(r->walker[i].thread, NULL);
+    for (unsigned i = 0; i < WALKERS; i++)
         r->w.stats.walks += r->walker[i].walks;
-    }
 }
 
 static void run(void *ctx, void *shared) {

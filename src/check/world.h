@@ -49,6 +49,14 @@ struct finding {
     char text[1400];
 };
 
+/* What a driver's object means is a function of the object: asked once, remembered by its bits. */
+#define DECODED_LOG   12
+#define DECODED_SLOTS (1u << DECODED_LOG)
+struct decoded {
+    struct emt_tobj obj; /* bytes 0: none yet */
+    struct object is;
+};
+
 struct world_stats {
     uint64_t ops, walks, finds, tlb_accesses, failed_allocations;
 };
@@ -75,6 +83,7 @@ struct world {
     bool enomem;   /* the last operation ended with -ENOMEM */
     const struct op *op;
     uint64_t op_number;
+    struct decoded decoded[DECODED_SLOTS];
     struct finding finding;
     struct world_stats stats;
 };
@@ -114,7 +123,7 @@ void space_destroy(struct world *w, unsigned db);
 bool object_to_tobj(struct world *w, const struct object *o, struct emt_tobj *out);
 void object_from_tobj(const struct world *w, const struct emt_tobj *t, struct object *out);
 /* Does the driver say what the oracle says? Adopts A where that is uncertain. */
-bool object_same(const struct world *w, struct object *expected, const struct emt_tobj *t);
+bool object_same(struct world *w, struct object *expected, const struct emt_tobj *t);
 /* Note that it does not; the words say who showed the object. */
 bool object_wrong(struct world *w, const struct object *expected, const struct emt_tobj *t, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
