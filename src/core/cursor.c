@@ -150,7 +150,7 @@ static int take_over(const struct emt_tsvc *svc, const struct emt_tobj *old, con
  * Of the basic functions only a removal says what hardware did until the end. So the object goes, and comes back
  * changed, as by Linux's ptep_modify_prot_start() and _commit(); other CPUs that use it in between fault, and find
  * it after this CPU's lock. It comes back where it was: when that wants a table that the removal has freed, a flush
- * returns it.
+ * returns it. When the change itself wants memory that there is not, it comes back as it was.
  */
 int emt_cursor_change(struct emt_cursor *c, struct emt_tobj *o) {
     const struct emt_tsvc *svc = c->tdb->svc;
@@ -167,8 +167,11 @@ int emt_cursor_change(struct emt_cursor *c, struct emt_tobj *o) {
     err = take_over(svc, &old, &read, o);
     if (err)
         *o = old;
-    if (update(c, o) && emt_tdb_put_back(c->tdb, o, c->gather))
+    if (update(c, o) && emt_tdb_put_back(c->tdb, o, c->gather)) {
+        *o = old;
+        emt_tdb_put_back(c->tdb, &old, c->gather); /* there is room for what was there */
         err = -ENOMEM;
+    }
     if (needs_flush(svc, &old, o))
         emt_gather_object(c->gather, &old);
     c->obj = *o;
