@@ -150,6 +150,41 @@ static void published_memory(void **state) {
     }
 }
 
+/*
+ * Tables that fill up and empty, again and again, with memory for all that they want: no insertion may fail, with
+ * two ways neither; and a resize goes to another size.
+ */
+static void up_and_down(const char *arch) {
+    struct world w;
+    struct emt_tobj o;
+
+    begin(&w, arch);
+    const struct ecpt_set *s = &ecpt_of(&w.tdb)->set[ECPT_PTE];
+    for (unsigned round = 0; round < 60; round++) {
+        const uint64_t lines = 100 + sim_random(&w.random) % 1000, first = sim_random(&w.random) % 1000;
+
+        for (uint64_t i = 0; i < 2 * lines; i++) {
+            if (i < lines)
+                assert_int_equal(map(&w, first + i), 0);
+            else
+                assert_int_equal(emt_tdb_remove(&w.tdb, (first + i - lines) << 15, &o), 0);
+            if (s->resizing)
+                assert_int_not_equal(ecpt_array_log(s->way[0].array), ecpt_array_log(s->way[0].fresh));
+        }
+    }
+    print_message("%s: %llu upsizes, %llu downsizes\n", arch, (unsigned long long)s->upsizes,
+                  (unsigned long long)s->downsizes);
+    assert_true(s->upsizes > 3 && s->downsizes > 3);
+    end(&w);
+}
+
+static void sizes_change(void **state) {
+    (void)state;
+    up_and_down("ecpt");
+    up_and_down("ecpt:2way");
+    up_and_down("ecpt:x2");
+}
+
 /* The same calls give the same tables. */
 static void determinism(void **state) {
     struct emt_root root[2];
@@ -172,10 +207,8 @@ static void determinism(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(occupancy),
-        cmocka_unit_test(elastic_kicks),
-        cmocka_unit_test(published_memory),
-        cmocka_unit_test(determinism),
+        cmocka_unit_test(occupancy),    cmocka_unit_test(elastic_kicks), cmocka_unit_test(published_memory),
+        cmocka_unit_test(sizes_change), cmocka_unit_test(determinism),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -34,6 +34,7 @@ enum {
     BATCH = 8,
     MORE_STEPS = 64, /* when an insertion fails during a resize */
     PATIENCE = 64,
+    MORE_DOUBLINGS = 4,
     MAX_LOG = 24, /* a way of 1 GiB */
 };
 
@@ -521,12 +522,16 @@ bool ecpt_rebuild(struct ecpt *e, enum ecpt_table t, unsigned log) {
     return true;
 }
 
+/* Twice as large does as a rule; with two ways, whose places fill up at half, once in a while it does not. */
 static bool rebuild_larger(struct ecpt *e, struct ecpt_set *s) {
     unsigned log = ecpt_array_log(s->way[0].array), fresh = ecpt_array_log(s->way[0].fresh);
 
     if (fresh > log)
         log = fresh;
-    return ecpt_rebuild(e, s->table, log + 1) || ecpt_rebuild(e, s->table, log);
+    for (unsigned more = 1; more <= MORE_DOUBLINGS; more++)
+        if (ecpt_rebuild(e, s->table, log + more))
+            return true;
+    return ecpt_rebuild(e, s->table, log);
 }
 
 /* ---- what the driver calls ---- */
@@ -585,12 +590,12 @@ static bool in_old(const struct ecpt_set *s, uint64_t pa) {
 
 void ecpt_removed(struct ecpt *e, enum ecpt_table t, uint64_t pa) {
     struct ecpt_set *s = &e->set[t];
-    const unsigned log = ecpt_array_log(s->way[0].array), less = (unsigned)factor_log(e);
 
     s->lines--;
     s->moves++;
     s->old_lines -= s->resizing && in_old(s, pa);
-    pay_steps(e, s);
+    pay_steps(e, s); /* may end a resize */
+    const unsigned log = ecpt_array_log(s->way[0].array), less = (unsigned)factor_log(e);
     if (s->resizing || log <= s->min_log)
         return;
     if (s->patience)
