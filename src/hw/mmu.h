@@ -85,6 +85,9 @@ int mmu_peek(struct mmu *, uint64_t va, unsigned type, struct emt_walk *out);
 /* The same of any tables. */
 int mmu_peek_tables(const struct emt_arch *arch, const struct emt_host *host, const struct emt_root *root,
                     uint64_t va, unsigned type, struct emt_walk *out);
+/* Only for speed: va will be translated soon, and where tables are large our host may fetch what the walk will
+ * read. */
+void mmu_expect(const struct mmu *, uint64_t va);
 /* An ordinary Linux program's access: user mode, and the control bits that Linux sets; no protection keys in use.
  */
 struct emt_access mmu_access_of(uint64_t va, unsigned type);

@@ -324,6 +324,19 @@ static int peek_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
     return err;
 }
 
+/* The first read that a walk over many pages does not find in the caches of our host: a leaf table's, or a group of
+   reads in a hash table. It is asked for, and there the walk ends. */
+static int expect_fetch(struct emt_port *ops, struct emt_fetch *f, unsigned n) {
+    const struct emt_host *host = ((struct peek_port *)ops)->host;
+
+    if (n == 1 && f->level > 1)
+        return read_words(host, f);
+    for (unsigned i = 0; i < n; i++)
+        if (in_memory(host, f[i].pa, f[i].words))
+            __builtin_prefetch(host->phys + f[i].pa, 1);
+    return -EAGAIN;
+}
+
 struct emt_access mmu_access_of(uint64_t va, unsigned type) {
     return (struct emt_access){
         .va = va,
@@ -376,6 +389,15 @@ int mmu_peek_tables(const struct emt_arch *arch, const struct emt_host *host, co
     struct peek_port p = {.ops = {.fetch = peek_fetch}, .host = host};
     access.peek = true;
     return arch->walker->walk(arch, root, &access, &p.ops, out);
+}
+
+void mmu_expect(const struct mmu *m, uint64_t va) {
+    struct emt_access access = mmu_access_of(va, EMT_LOAD);
+    struct peek_port p = {.ops = {.fetch = expect_fetch}, .host = m->host};
+    struct emt_walk w;
+
+    access.peek = true;
+    m->arch->walker->walk(m->arch, &m->root, &access, &p.ops, &w);
 }
 
 int mmu_peek(struct mmu *m, uint64_t va, unsigned type, struct emt_walk *out) {

@@ -115,20 +115,41 @@ struct feed_kind {
     bool packed; /* the block is */
 };
 
+/* Tables of this size lie outside of our host's caches; with a walk for one access in so many of the last block it
+   is worth while to look ahead. */
+#define LARGE_TABLES_BYTES (16ull << 20)
+#define WALKS_SHIFT        3
+#define AHEAD              32 /* words */
+#define AHEAD_MORE         4  /* one of so many is an access: the others are fetches, PCs, or an event */
+
+/* A walk is due, and soon another: our host may fetch meanwhile what that one reads. For the simulated machine it
+   is as if nothing had been done, so it does no harm to take an operand for an access. */
+static void expect_ahead(const struct core *c, const uint64_t *next, bool packed) {
+    if (!next)
+        return;
+    for (unsigned i = AHEAD; i < AHEAD + AHEAD_MORE && next + i < c->expect_end; i++) {
+        if ((next[i] & EV_KIND_MASK) > EV_STORE)
+            continue;
+        mmu_expect(c->mmu, packed ? ev_packed_address(next[i]) : ev_address(next[i]));
+        return;
+    }
+}
+
 /* One piece of an access that lies in one page. The word behind `w` is its PC when w says so. */
 static inline __attribute__((always_inline)) void piece(struct machine *m, struct core *c, uint64_t va,
-                                                        unsigned type, bool dependent, bool caches, bool check,
+                                                        unsigned type, bool dependent, const struct feed_kind k,
                                                         uint64_t w, const uint64_t *next) {
     uint64_t pa;
 
-    if (__builtin_expect(!mmu_translate_fast(c->mmu, va, type, caches || check ? &pa : NULL), 0)) {
+    if (__builtin_expect(!mmu_translate_fast(c->mmu, va, type, k.caches || k.check ? &pa : NULL), 0)) {
+        expect_ahead(c, next, k.packed);
         c->mmu->pc = w & EV_HAS_PC ? *next : 0;
         if (machine_slow(m, c, va, type, &pa))
             return;
-    } else if (check) {
+    } else if (k.check) {
         checker_check(m->checker, c->mmu, c->mmu->asid, va, type, &(struct mmu_translation){.pa = pa});
     }
-    if (caches)
+    if (k.caches)
         cache_queue(c->caches, pa, type == EMT_STORE, c->instructions, dependent);
 }
 
@@ -139,18 +160,18 @@ static inline __attribute__((always_inline)) void access_word(struct machine *m,
     unsigned type = w & EV_STORE;
     bool dependent = !k.packed && w & EV_DEPENDENT;
 
-    piece(m, c, va, type, dependent, k.caches, k.check, w, next);
+    piece(m, c, va, type, dependent, k, w, next);
     if (__builtin_expect((va ^ last) >> EMT_PAGE_SHIFT, 0))
-        piece(m, c, last & ~PAGE_MASK, type, dependent, k.caches, k.check, w, next);
+        piece(m, c, last & ~PAGE_MASK, type, dependent, k, w, next);
 }
 
 /* Instructions are fetched at va: looked up where that is another page than before, or was changed since. */
-static inline void fetch_word(struct machine *m, struct core *c, uint64_t va, bool check) {
+static inline void fetch_word(struct machine *m, struct core *c, uint64_t va, const struct feed_kind k) {
     if (c->code_page == (va & ~PAGE_MASK))
         return;
     c->code_page = va & ~PAGE_MASK;
     m->fetches++;
-    piece(m, c, va, EMT_FETCH, false, false, check, 0, NULL);
+    piece(m, c, va, EMT_FETCH, false, (const struct feed_kind){.check = k.check}, 0, NULL);
 }
 
 /* At stop_at: statistics begin, or the limit is reached. true: stop. */
@@ -202,7 +223,7 @@ static inline __attribute__((always_inline)) int feed(struct machine *m, struct 
             w += (word & EV_HAS_PC) != 0;
         } else if (kind == EV_FETCH) {
             c->instructions += k.packed ? 0 : ev_instructions(word);
-            fetch_word(m, c, k.packed ? ev_packed_address(word) : ev_address(word), k.check);
+            fetch_word(m, c, k.packed ? ev_packed_address(word) : ev_address(word), k);
         } else {
             int n = event(m, c, word, w, end);
             if (n < 0)
@@ -279,7 +300,11 @@ int machine_feed(struct machine *m, const struct ev_block *b) {
     if (err)
         return err;
     struct core *c = &m->core[m->current];
+    const uint64_t walks = c->mmu->stats.walks;
+    const bool expecting = c->walks_of_block > b->words >> WALKS_SHIFT && m->host.table_bytes > LARGE_TABLES_BYTES;
+    c->expect_end = expecting && !m->virt ? b->word + b->words : NULL;
     err = feed_block(m, c, b);
+    c->walks_of_block = c->mmu->stats.walks - walks;
     if (c->caches)
         cache_drain(c->caches);
     os_tick(m->os, machine_instructions(m));

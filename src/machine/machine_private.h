@@ -16,7 +16,9 @@ struct core {
     struct core_timing timing;
     struct os_process *running;
     uint64_t instructions;
-    uint64_t code_page; /* from which it fetched last; CODE_NOWHERE: look it up again */
+    uint64_t walks_of_block;    /* of the last one that it was fed */
+    const uint64_t *expect_end; /* of the present one, if what walks will read is asked for ahead; else NULL */
+    uint64_t code_page;         /* from which it fetched last; CODE_NOWHERE: look it up again */
 };
 
 #define CODE_NOWHERE (~0ull)

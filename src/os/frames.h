@@ -55,6 +55,10 @@ uint64_t frames_alloc_large(struct frames *, unsigned order, int node, enum os_u
 void frames_free_large(struct frames *, uint64_t pfn, unsigned order);
 /* pfn is the first frame of an allocation; anything else is a bug of the caller (assertion). */
 void frames_free(struct frames *, uint64_t pfn);
+/* Only for speed: pfn, an allocation's first frame, will be freed soon. To be called with each step in turn, a few
+   others' steps between. */
+#define FRAMES_SOON_STEPS 4
+void frames_soon(const struct frames *, uint64_t pfn, unsigned step);
 /* An allocation of 2^order frames becomes 2^order single ones, each with the record of the first. 0. */
 int frames_split(struct frames *, uint64_t pfn);
 /* The record of an allocation's first frame; NULL when no allocation begins at pfn. It stays where it is until the

@@ -269,6 +269,34 @@ static void gone(void *ctx, const struct emt_tobj *old) {
     os->pending[os->npending++] = tobj(os, old, EMT_ATTR_PFN) << 6 | what;
 }
 
+/* How many others are put between two steps of a frame that is to be put. */
+#define SOON 8
+
+/* Entry i of what waits is put next: the host may fetch what those behind it will need. */
+static void put_soon(const struct os *os, uint64_t i) {
+    for (unsigned step = 0; step < FRAMES_SOON_STEPS; step++) {
+        const uint64_t at = i + (uint64_t)SOON * (FRAMES_SOON_STEPS - step);
+
+        if (at >= os->npending)
+            continue;
+        const uint64_t pfn = os->pending[at] >> 6;
+        frames_soon(os->frames, pfn, step);
+        if (os->reclaim && step == 0)
+            __builtin_prefetch(&os->reclaim->entry[pfn], 1);
+    }
+}
+
+/* The mappings that are gone are flushed: their frames are put. */
+static void put_pending(struct os *os) {
+    for (uint64_t i = 0; i < os->npending; i++) {
+        const uint64_t what = os->pending[i];
+
+        put_soon(os, i);
+        put(os, what >> 6, PAGE << (what & (PENDING_DIRTY - 1)), what & PENDING_DIRTY);
+    }
+    os->npending = 0;
+}
+
 int page_zap(struct os_process *p, uint64_t start, uint64_t end) {
     struct os *os = p->os;
     int err = 0;
@@ -281,11 +309,7 @@ int page_zap(struct os_process *p, uint64_t start, uint64_t end) {
         emt_gather_init(&g);
         err = emt_range_unmap(&p->tdb, va, stop - va, gone, os, &g);
         emt_gather_flush(&p->tdb, &g);
-        for (uint64_t i = 0; i < os->npending; i++) {
-            const uint64_t what = os->pending[i];
-            put(os, what >> 6, PAGE << (what & (PENDING_DIRTY - 1)), what & PENDING_DIRTY);
-        }
-        os->npending = 0;
+        put_pending(os);
     }
     return err;
 }
