@@ -336,6 +336,28 @@ static void flushes(void **state) {
 }
 
 /* The hint changes nothing but the time of the simulation. */
+/* Nothing but the host's caches may tell that a walk was expected: of mapped pages, of voids, of tables that lead
+   outside of memory. */
+static void expected_or_not(void **state) {
+    struct world *w = *state;
+    struct mmu_stats before;
+
+    world_mmu_cache(w, "pde", 4);
+    world_map_pages(w, 1, 0, 256 * MIB, 4, USER & ~A);
+    world_map(w, 1, 512 * GIB, 64ull << 40, 2, USER);
+    *world_entry(w, 1, 1ull << 40, 2) = 64ull << 40 | P | RW | US | A;
+    struct mmu *m = world_mmu(w, 0, NULL, NULL);
+    before = *mmu_stats_of(m);
+    for (uint64_t va = 0; va < 1ull << 48; va = va ? 2 * va : 4096)
+        mmu_expect(m, va);
+    mmu_expect(m, ~0ull);
+    assert_memory_equal(mmu_stats_of(m), &before, sizeof(before));
+    assert_int_equal(*world_entry(w, 1, 4096, 1) & A, 0);
+    assert_true(world_access(m, 4096, EMT_LOAD, 256 * MIB + 4096));
+    assert_int_equal(mmu_stats_of(m)->walk_refs, 4);
+    mmu_free(m);
+}
+
 static void hint_changes_nothing(void **state) {
     struct world *w = *state;
     uint64_t random = 77;
@@ -403,6 +425,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(shared_between_cores, setup, teardown),
         cmocka_unit_test_setup_teardown(address_spaces, setup, teardown),
         cmocka_unit_test_setup_teardown(flushes, setup, teardown),
+        cmocka_unit_test_setup_teardown(expected_or_not, setup, teardown),
         cmocka_unit_test_setup_teardown(hint_changes_nothing, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,6 +90,8 @@ static void oracle_free(struct oracle *o, uint32_t index) {
     memset(&o->owner[pfn], 0, sizeof(o->owner[0]) << o->order[pfn]);
     o->free += 1u << o->order[pfn];
     o->live[index] = o->live[--o->nlive];
+    for (unsigned step = 0; step < FRAMES_SOON_STEPS && o->nlive; step++) /* of what may never be freed, too */
+        frames_soon(o->f, o->live[rnd(&o->state) % o->nlive], step);
     frames_free(o->f, pfn);
 }
 
