@@ -12,32 +12,43 @@ struct horizon {
     struct memory *m;
     uint32_t *page_of;  /* by frame: page + 1; 0: free */
     uint32_t *used_at;  /* by frame: clock of its last use */
-    uint64_t *frame_of; /* by page; EMT_NO_PA: not resident */
+    uint32_t *frame_of; /* by page: frame + 1; 0: not resident */
+    uint64_t frames, pages;
     uint32_t clock, horizon;
     uint64_t swapped; /* pages that had to leave */
 };
 
 static inline int horizon_init(struct horizon *h, struct memory *m, uint64_t pages) {
-    const uint64_t frames = m->first + m->frames;
-
-    *h = (struct horizon){.m = m};
-    h->page_of = calloc(frames, sizeof(*h->page_of));
-    h->used_at = calloc(frames, sizeof(*h->used_at));
-    h->frame_of = malloc(pages * sizeof(*h->frame_of));
-    if (!h->page_of || !h->used_at || !h->frame_of)
-        return -ENOMEM;
-    memset(h->frame_of, 0xff, pages * sizeof(*h->frame_of));
-    return 0;
+    *h = (struct horizon){.m = m, .frames = m->first + m->frames, .pages = pages};
+    h->page_of = memory_of_host(h->frames * sizeof(*h->page_of));
+    h->used_at = memory_of_host(h->frames * sizeof(*h->used_at));
+    h->frame_of = memory_of_host(pages * sizeof(*h->frame_of));
+    return h->page_of && h->used_at && h->frame_of ? 0 : -ENOMEM;
 }
 
 static inline void horizon_fini(struct horizon *h) {
-    free(h->page_of);
-    free(h->used_at);
-    free(h->frame_of);
+    memory_to_host(h->page_of, h->frames * sizeof(*h->page_of));
+    memory_to_host(h->used_at, h->frames * sizeof(*h->used_at));
+    memory_to_host(h->frame_of, h->pages * sizeof(*h->frame_of));
+}
+
+/* Where a page lies; EMT_NO_PA: it does not. */
+static inline uint64_t horizon_frame(const struct horizon *h, uint64_t page) {
+    return h->frame_of[page] ? h->frame_of[page] - 1ull : EMT_NO_PA;
+}
+
+/* A page that will be used soon, and, when that has come, its frame: into the host's caches. */
+static inline void horizon_prefetch(const struct horizon *h, uint64_t page) {
+    __builtin_prefetch(&h->frame_of[page]);
+}
+
+static inline void horizon_prefetch_frame(const struct horizon *h, uint64_t page) {
+    if (h->frame_of[page])
+        __builtin_prefetch(&h->used_at[h->frame_of[page] - 1ull], 1);
 }
 
 static inline void horizon_evict(struct horizon *h, uint64_t pfn) {
-    h->frame_of[h->page_of[pfn] - 1] = EMT_NO_PA;
+    h->frame_of[h->page_of[pfn] - 1] = 0;
     h->page_of[pfn] = 0;
     memory_give(h->m, pfn);
     h->swapped++;
@@ -85,7 +96,7 @@ static inline uint64_t horizon_victim(struct horizon *h, uint64_t page, const st
 /* An access to a page, which is brought in if need be. true: there was a conflict. */
 static inline bool horizon_use(struct horizon *h, uint64_t page) {
     struct emt_place place;
-    uint64_t pfn = h->frame_of[page], victim;
+    uint64_t pfn = horizon_frame(h, page), victim;
     bool conflict = false;
 
     h->clock++;
@@ -105,7 +116,7 @@ static inline bool horizon_use(struct horizon *h, uint64_t page) {
     }
     pfn = memory_take_first(h->m, &place);
     h->page_of[pfn] = (uint32_t)page + 1;
-    h->frame_of[page] = pfn;
+    h->frame_of[page] = (uint32_t)pfn + 1;
     h->used_at[pfn] = h->clock;
     return conflict;
 }

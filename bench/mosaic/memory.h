@@ -6,6 +6,8 @@
 #ifndef EMT_BENCH_MOSAIC_MEMORY_H
 #define EMT_BENCH_MOSAIC_MEMORY_H
 
+#include <sys/mman.h>
+
 #include "core/mm.h"
 #include "hw/replacement.h"
 #include "mmu/mosaic/tables.h"
@@ -18,8 +20,24 @@ struct memory {
     uint64_t frames;      /* of mosaic memory: where pages may lie */
     uint64_t first;
     uint64_t *free; /* a bit for each frame of all memory */
+    size_t free_bytes;
     uint64_t used;
 };
+
+/* Zeroes for the bench itself, in huge pages where the host has them: most accesses miss its caches. NULL. */
+static inline void *memory_of_host(size_t bytes) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, bytes, MADV_HUGEPAGE);
+    return p;
+}
+
+static inline void memory_to_host(void *p, size_t bytes) {
+    if (p)
+        munmap(p, bytes);
+}
 
 static inline uint64_t memory_table(void *os, unsigned order) {
     (void)os;
@@ -60,10 +78,11 @@ static inline int memory_init(struct memory *m, uint64_t bytes, uint64_t seed) {
         s->random = (const mosaic_tables *)&m->random;
     m->first = s->memory.first_pfn;
     m->frames = (uint64_t)s->memory.buckets * MOSAIC_BUCKET_FRAMES;
-    m->free = malloc(bytes / EMT_PAGE_BYTES / 8);
+    m->free_bytes = bytes / EMT_PAGE_BYTES / 8;
+    m->free = memory_of_host(m->free_bytes);
     if (!m->free)
         return -ENOMEM;
-    memset(m->free, 0xff, bytes / EMT_PAGE_BYTES / 8);
+    memset(m->free, 0xff, m->free_bytes);
     return 0;
 }
 
@@ -73,7 +92,7 @@ static inline void memory_fini(struct memory *m) {
         emt_tsvc_fini(&m->svc);
     }
     emt_host_fini(&m->host);
-    free(m->free);
+    memory_to_host(m->free, m->free_bytes);
 }
 
 static inline void memory_ask(struct memory *m, uint64_t page, struct emt_place *place) {

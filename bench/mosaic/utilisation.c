@@ -5,12 +5,14 @@
  *
  *     bench/mosaic/utilisation [--bytes 4G] [--seeds 10] [--steady] [--iceberg] [--svg FILE]
  *
- * Iceberg is the architecture's own `place`, asked through the interface. Pages come in order, as programs touch
- * memory for the first time; each seed has other hash tables. The others hash with a random function.
+ * Iceberg is the architecture's own `place`, asked through the interface; for first conflicts its counterpart over
+ * counters (mosaic/counters.h), which comes to the same frames. Pages come in order, as programs touch memory for
+ * the first time; each seed has other hash tables. The others hash with a random function.
  */
 #include <getopt.h>
 #include <stdio.h>
 
+#include "mosaic/counters.h"
 #include "mosaic/horizon.h"
 #include "mosaic/theory.h"
 
@@ -18,6 +20,7 @@
 
 #define CUCKOO_SLOTS 4
 #define CUCKOO_MOVES 500 /* tried before an insertion counts as failed */
+#define CUCKOO_AHEAD 16
 
 struct figure {
     double sum, squares;
@@ -43,7 +46,8 @@ static double deviation(const struct figure *f) {
 /* ---- the others ---- */
 
 static double random_place(uint64_t frames, uint64_t seed) {
-    uint64_t *taken = calloc(frames / 64 + 1, sizeof(*taken)), used = 0;
+    const size_t bytes = (frames / 64 + 1) * sizeof(uint64_t);
+    uint64_t *taken = memory_of_host(bytes), used = 0;
 
     for (;; used++) {
         const uint64_t at = hw_random(&seed) % frames;
@@ -51,13 +55,13 @@ static double random_place(uint64_t frames, uint64_t seed) {
             break;
         taken[at / 64] |= 1ull << at % 64;
     }
-    free(taken);
+    memory_to_host(taken, bytes);
     return (double)used / (double)frames;
 }
 
 static double sets_of_8(uint64_t frames, uint64_t seed) {
     const uint64_t sets = frames / 8;
-    uint8_t *n = calloc(sets, 1);
+    uint8_t *n = memory_of_host(sets);
     uint64_t used = 0;
 
     for (;; used++) {
@@ -65,38 +69,66 @@ static double sets_of_8(uint64_t frames, uint64_t seed) {
         if (!n || n[at]++ == 8)
             break;
     }
-    free(n);
+    memory_to_host(n, sets);
     return (double)used / (double)frames;
 }
 
-/* Two buckets of four for each page; a full pair moves a random page to its other bucket, and so on. */
+typedef uint32_t cuckoo_bucket[CUCKOO_SLOTS]; /* of each page the other bucket + 1; 0: free */
+
+/* The two buckets of pages to come, so that the host fetches them while others are placed. */
+struct cuckoo_ahead {
+    uint64_t seed;
+    struct {
+        uint32_t at, other;
+    } pair[CUCKOO_AHEAD];
+};
+
+static void cuckoo_draw(struct cuckoo_ahead *a, cuckoo_bucket *slot, uint64_t buckets, uint64_t i) {
+    const uint32_t at = (uint32_t)(hw_random(&a->seed) % buckets),
+                   other = (uint32_t)(hw_random(&a->seed) % buckets);
+
+    a->pair[i % CUCKOO_AHEAD].at = at;
+    a->pair[i % CUCKOO_AHEAD].other = other;
+    __builtin_prefetch(&slot[at], 1);
+    __builtin_prefetch(&slot[other], 1);
+}
+
+/* A page into one of its two buckets; a full pair moves a random page to its other bucket, and so on. false: that
+   went on too long. */
+static bool cuckoo_insert(cuckoo_bucket *slot, uint64_t at, uint64_t other, uint64_t *seed, uint64_t *moved) {
+    for (unsigned tries = 0; tries < CUCKOO_MOVES; tries++) {
+        for (unsigned i = 0; i < 2 * CUCKOO_SLOTS; i++) {
+            uint32_t *s = &slot[i < CUCKOO_SLOTS ? at : other][i % CUCKOO_SLOTS];
+            if (*s)
+                continue;
+            *s = (uint32_t)(i < CUCKOO_SLOTS ? other : at) + 1;
+            return true;
+        }
+        uint32_t *s = &slot[at][hw_random_below(seed, CUCKOO_SLOTS)];
+        const uint64_t away = *s - 1;
+        *s = (uint32_t)other + 1;
+        other = at;
+        at = away;
+        ++*moved;
+    }
+    return false;
+}
+
 static double cuckoo(uint64_t frames, uint64_t seed, double *moves) {
     const uint64_t buckets = frames / CUCKOO_SLOTS;
-    uint32_t(*slot)[CUCKOO_SLOTS] = calloc(buckets, sizeof(*slot)); /* the other bucket + 1; 0: free */
+    cuckoo_bucket *slot = memory_of_host(buckets * sizeof(*slot));
+    struct cuckoo_ahead ahead = {.seed = seed};
     uint64_t used = 0, moved = 0;
 
+    seed += 1ull << 32; /* what is moved is drawn apart */
+    for (uint64_t i = 0; slot && i < CUCKOO_AHEAD; i++)
+        cuckoo_draw(&ahead, slot, buckets, i);
     for (bool fits = slot != NULL; fits; used += fits) {
-        uint64_t at = hw_random(&seed) % buckets, other = hw_random(&seed) % buckets;
-        fits = false;
-        for (unsigned tries = 0; !fits && tries < CUCKOO_MOVES; tries++) {
-            for (unsigned i = 0; i < 2 * CUCKOO_SLOTS && !fits; i++) {
-                uint32_t *s = &slot[i < CUCKOO_SLOTS ? at : other][i % CUCKOO_SLOTS];
-                if (*s)
-                    continue;
-                *s = (uint32_t)(i < CUCKOO_SLOTS ? other : at) + 1;
-                fits = true;
-            }
-            if (fits)
-                break;
-            uint32_t *s = &slot[at][hw_random_below(&seed, CUCKOO_SLOTS)];
-            const uint64_t away = *s - 1;
-            *s = (uint32_t)other + 1;
-            other = at;
-            at = away;
-            moved++;
-        }
+        const uint64_t at = ahead.pair[used % CUCKOO_AHEAD].at, other = ahead.pair[used % CUCKOO_AHEAD].other;
+        cuckoo_draw(&ahead, slot, buckets, used);
+        fits = cuckoo_insert(slot, at, other, &seed, &moved);
     }
-    free(slot);
+    memory_to_host(slot, buckets * sizeof(*slot));
     *moves = used ? (double)moved / (double)used : 0;
     return (double)used / (double)frames;
 }
@@ -108,31 +140,31 @@ struct tails {
     unsigned n;
 };
 
-static void note_tails(struct memory *m, struct tails *t) {
-    const uint64_t buckets = m->frames / MOSAIC_BUCKET_FRAMES;
+static void note_tails(const struct counters *c, struct tails *t) {
+    const uint32_t buckets = c->memory.buckets;
 
-    for (uint64_t b = 0; b < buckets; b++) {
-        const uint64_t pfn = m->first + b * MOSAIC_BUCKET_FRAMES;
-        const unsigned back = MOSAIC_BACK - memory_free_in(m, pfn + MOSAIC_FRONT, MOSAIC_BACK);
-        const unsigned front = MOSAIC_FRONT - memory_free_in(m, pfn, MOSAIC_FRONT);
-        for (unsigned i = 0; i <= back; i++)
-            t->back[i] += 1.0 / (double)buckets;
-        for (unsigned i = 0; i <= front; i++)
-            t->front[i] += 1.0 / (double)buckets;
+    for (uint32_t b = 0; b < buckets; b++) {
+        for (unsigned i = 0; i <= c->back[b]; i++)
+            t->back[i] += 1.0 / buckets;
+        for (unsigned i = 0; i <= c->front[b]; i++)
+            t->front[i] += 1.0 / buckets;
     }
     t->n++;
 }
 
 static int first_conflict(uint64_t bytes, uint64_t seed, struct figure *f, struct tails *t) {
     struct memory m;
+    struct counters c = {0};
     int err = memory_init(&m, bytes, seed);
 
-    for (uint64_t page = 0; !err && memory_place(&m, page) != EMT_NO_PA; page++)
+    err = err ? err : counters_init(&c, &m);
+    for (uint64_t page = 0; !err && counters_place_row(&c, page); page += COUNTERS_ROW)
         ;
     if (!err) {
-        note(f, (double)m.used / (double)m.frames);
-        note_tails(&m, t);
+        note(f, (double)c.used / (double)m.frames);
+        note_tails(&c, t);
     }
+    counters_fini(&c);
     memory_fini(&m);
     return err;
 }
@@ -140,19 +172,36 @@ static int first_conflict(uint64_t bytes, uint64_t seed, struct figure *f, struc
 /* More rounds change nothing: at 101.5 % of memory it is 98.7 % after 3, 99.20 after 12, 99.20 after 40. */
 #define ROUNDS 12
 
-/* A program of so many times mosaic memory: all pages once in order, then random ones, as many as ROUNDS - 1 times
-   the pages; the mean utilisation of the last round. */
+#define AHEAD 32 /* pages drawn before they are used, half of that before their frames are fetched */
+
+/* Page i of a program's accesses: all in order, then random ones. */
+static uint64_t next_page(const struct horizon *h, uint64_t i, uint64_t *seed) {
+    const uint64_t page = i < h->pages ? i : (hw_random(seed) >> 32) * h->pages >> 32;
+
+    horizon_prefetch(h, page);
+    return page;
+}
+
+/* A program of so many times mosaic memory: all pages once, then random ones, as many as ROUNDS - 1 times the
+   pages; the mean utilisation of the last round. */
 static int steady(uint64_t bytes, uint64_t seed, double footprint, struct figure *first, struct figure *f) {
     struct memory m;
     struct horizon h = {0};
     int err = memory_init(&m, bytes, seed);
     const uint64_t pages = (uint64_t)(footprint * (double)m.frames);
+    uint64_t ahead[AHEAD];
     double sum = 0;
     bool conflict = false;
 
+    if (!err && ROUNDS * pages > UINT32_MAX)
+        err = -ERANGE; /* the clock has 32 bits */
     err = err ? err : horizon_init(&h, &m, pages);
+    for (uint64_t i = 0; !err && i < AHEAD; i++)
+        ahead[i] = next_page(&h, i, &seed);
     for (uint64_t i = 0; !err && i < ROUNDS * pages; i++) {
-        const uint64_t page = i < pages ? i : (hw_random(&seed) >> 32) * pages >> 32;
+        const uint64_t page = ahead[i % AHEAD];
+        ahead[i % AHEAD] = next_page(&h, i + AHEAD, &seed);
+        horizon_prefetch_frame(&h, ahead[(i + AHEAD / 2) % AHEAD]);
         if (horizon_use(&h, page) && !conflict) {
             conflict = true;
             note(first, (double)m.used / (double)m.frames);

@@ -64,11 +64,16 @@ static inline uint32_t mosaic_sixth(const struct mosaic_memory *m, unsigned k) {
     return (uint32_t)((uint64_t)m->buckets * k / MOSAIC_CHOICES);
 }
 
-static inline uint32_t mosaic_bucket(const mosaic_tables t, const struct mosaic_memory *m, uint64_t key,
-                                     unsigned k) {
+/* The bucket that a hash chooses for choice k. */
+static inline uint32_t mosaic_place_of(const struct mosaic_memory *m, uint32_t hash, unsigned k) {
     const uint32_t first = k ? mosaic_sixth(m, k - 1) : 0, end = k ? mosaic_sixth(m, k) : m->buckets;
 
-    return first + (uint32_t)((uint64_t)mosaic_hash(t, key, k) * (end - first) >> 32);
+    return first + (uint32_t)((uint64_t)hash * (end - first) >> 32);
+}
+
+static inline uint32_t mosaic_bucket(const mosaic_tables t, const struct mosaic_memory *m, uint64_t key,
+                                     unsigned k) {
+    return mosaic_place_of(m, mosaic_hash(t, key, k), k);
 }
 
 /* The frame that a CPFN names, for the page of `key`. */
