@@ -222,6 +222,8 @@ static void check_lists(struct verify *k) {
     }
     if (pages != listed)
         wrong(k, NULL, listed, "pages say that they are listed, the lists have others");
+    if (listed != k->frames)
+        wrong(k, NULL, listed, "pages are listed, others of the user's could never leave");
 }
 
 static void check_sums(struct verify *k) {
