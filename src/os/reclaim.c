@@ -49,6 +49,7 @@ static void set_watermarks(struct os *os, struct reclaim *r) {
     r->high = r->low + gap;
     if (r->horizon)
         r->min = r->low = r->high = 0;
+    r->calm = r->limit_pages == ~0ull ? r->low : ~0ull / 2;
 }
 
 static int choose_policy(struct os *os, struct reclaim *r) {

@@ -85,6 +85,7 @@ struct reclaim {
     uint64_t frames;
     struct lruvec vec[2]; /* 1: of the processes with a limit */
     uint64_t min, low, high;
+    uint64_t calm;        /* with so much free memory and more nothing need be done: low, or with a limit never */
     uint64_t limit_pages; /* ~0: none */
     unsigned kswapd_failures;
     bool hardware_dirty;
@@ -162,7 +163,10 @@ static inline bool reclaim_can_swap(const struct os *os) {
     return s->slots && s->used + 1 < s->slots;
 }
 static inline int reclaim_before(struct os_process *p, uint64_t pages) {
-    return p->os->reclaim ? reclaim_before_slow(p, pages) : 0;
+    const struct reclaim *r = p->os->reclaim;
+    if (!r || (frames_free_total(p->os->frames) >= r->calm + pages && !p->killed))
+        return 0;
+    return reclaim_before_slow(p, pages);
 }
 static inline bool reclaim_allows(const struct os_process *p, uint64_t pages) {
     return !p->os->reclaim || reclaim_allows_slow(p, pages);
