@@ -331,6 +331,57 @@ static void watermarks(void **state) {
     }
 }
 
+/* kswapd begins when free memory is below the low watermark, not before, and ends at the high one, not much later:
+   then nobody reclaims for himself. */
+static void kswapd_between_two_marks(void **state) {
+    const enum cfg_reclaim policy[] = {CFG_RECLAIM_LRU, CFG_RECLAIM_GENERATIONS};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct world *w = open_with(emt_arch_find("radix4"), policy[i], 16 * MIB, 0);
+        const struct reclaim *r = w->os->reclaim;
+        uint64_t runs = 0, reached = 0;
+
+        map(w, VA, 8192, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS, 0);
+        for (unsigned k = 0; k < 8192; k++) {
+            const uint64_t before = frames_free_total(w->os->frames);
+
+            assert_int_equal(os_store(w->p, VA + k * PAGE, k + 1), 0);
+            runs += before < r->low + 1;
+            assert_int_equal(stats(w)->kswapd, runs);
+            const uint64_t after = frames_free_total(w->os->frames);
+            reached += before < r->low + 1 && after + 2 >= r->high; /* the page and a table are taken afterwards */
+            assert_true(after <= r->high + 32 || before > r->high + 32);
+        }
+        /* Not all: when each page was used since it was looked at last, a run finds out only that. */
+        assert_true(runs > 50 && reached * 10 >= runs * 9);
+        assert_int_equal(stats(w)->direct, 0);
+        close_world(w);
+    }
+}
+
+/* Below the lowest mark whoever wants memory takes it from the lists himself, when kswapd has given up. */
+static void below_the_lowest_mark(void **state) {
+    struct world *w = open_world(CFG_RECLAIM_LRU);
+    const struct reclaim *r = w->os->reclaim;
+    uint64_t gone = 0;
+
+    (void)state;
+    map(w, VA, 8192, ABI_MAP_PRIVATE | ABI_MAP_ANONYMOUS, 0);
+    for (unsigned k = 0; k < 8192; k++) {
+        const uint64_t before = frames_free_total(w->os->frames), direct = stats(w)->direct;
+
+        w->os->reclaim->kswapd_failures = 16; /* as after so many rounds that freed nothing */
+        assert_int_equal(os_store(w->p, VA + k * PAGE, k + 1), 0);
+        assert_int_equal(stats(w)->direct > direct, before < r->min + 1);
+        assert_true(frames_free_total(w->os->frames) + 2 >= r->min);
+        gone += stats(w)->direct - direct;
+    }
+    assert_true(gone > 50);
+    assert_int_equal(stats(w)->kswapd, 0);
+    close_world(w);
+}
+
 /* Nobody is left: killed, and all memory is free again. */
 static void out_of_memory(void **state) {
     struct world *w = open_world(CFG_RECLAIM_LRU);
@@ -521,6 +572,8 @@ int main(void) {
         cmocka_unit_test(device_errors),
         cmocka_unit_test(limit),
         cmocka_unit_test(watermarks),
+        cmocka_unit_test(kswapd_between_two_marks),
+        cmocka_unit_test(below_the_lowest_mark),
         cmocka_unit_test(out_of_memory),
         cmocka_unit_test(horizon_order),
         cmocka_unit_test(global_lru_over_few_places),
