@@ -33,30 +33,32 @@ def load(folder, name):
     return results
 
 
-def by_ways(folder):
-    print(f"{'program':9} {'ways':>4} {'misses':>9}" + "".join(f"  arity {a:2}: theirs ours" for a in ARITIES))
-    for name, published in PUBLISHED.items():
+def by_ways(folder, programs):
+    """Of associativities and arities those that were run."""
+    print(f"{'program':9} {'ways':>4} {'accesses':>10} {'misses':>9}" + "".join(f"  arity {a:2}: theirs ours" for a in ARITIES))
+    for name in programs:
         results = load(folder, name)
-        per = len(published)
-        if len(results) != per * (len(ARITIES) + 1):
-            sys.exit(f"{name}: {len(results)} results, expected {per * (len(ARITIES) + 1)}")
         table = {}
         for r in results:
             t = misses(r)
             arch = name_of(r)
             table[(t["ways"], 1 if arch == "radix4" else int(arch.split(":")[1]))] = t
-        for ways, theirs in published.items():
+        accesses = results[0]["accesses"]
+        for ways, theirs in PUBLISHED[name].items():
+            if (ways, 1) not in table:
+                continue
             base = table[(ways, 1)]["misses"]
-            row = f"{name:9} {ways or 'full':>4} {base:9}"
+            row = f"{name:9} {ways or 'full':>4} {accesses:10} {base:9}"
             for i, a in enumerate(ARITIES):
-                row += f"           {theirs[i + 1] / theirs[0]:6.2f} {table[(ways, a)]['misses'] / base:5.2f}"
+                ours = f"{table[(ways, a)]['misses'] / base:5.3f}" if (ways, a) in table else "    -"
+                row += f"           {theirs[i + 1] / theirs[0]:6.2f} {ours}"
             print(row)
 
 
-def by_bits(folder):
+def by_bits(folder, programs):
     print("Fully associative; a conventional TLB of as many bits beside each arity of 1024 entries.")
     print(f"{'program':9}" + "".join(f"  arity {a:2} / conventional" for a in ARITIES))
-    for name in PUBLISHED:
+    for name in programs:
         mosaic, plain = {}, []
         for r in load(folder, name):
             t = misses(r)
@@ -68,4 +70,4 @@ def by_bits(folder):
         print(f"{name:9}" + "".join(f"  {mosaic[a]:8} / {m:8} {mosaic[a] / m:5.2f}" for a, (_, m) in zip(ARITIES, plain)))
 
 
-by_bits(sys.argv[1]) if sys.argv[2:] == ["bits"] else by_ways(sys.argv[1])
+(by_bits if sys.argv[2] == "bits" else by_ways)(sys.argv[1], sys.argv[3:])
