@@ -66,6 +66,7 @@
 #undef pte_unmap_unlock
 #undef pte_lockptr
 #undef pte_alloc
+#undef __pte_alloc
 #undef pte_alloc_map
 #undef pte_alloc_map_lock
 
@@ -83,6 +84,6 @@
 
 /* Its base objects. */
 #pragma GCC poison pte_offset_map pte_offset_map_lock pte_offset_kernel pte_unmap_unlock pte_lockptr
-#pragma GCC poison pte_alloc pte_alloc_map pte_alloc_map_lock
+#pragma GCC poison pte_alloc __pte_alloc pte_alloc_map pte_alloc_map_lock
 
 #endif
