@@ -61,6 +61,7 @@ static void processor(struct arguments *a, const struct boot_options *opt) {
 char **boot_arguments(const struct boot_options *opt, const struct boot_parts *parts,
                       const struct boot_wires *far) {
     struct arguments a = {.v = calloc(MAX_ARGUMENTS, sizeof(char *))};
+    const bool conventional = strcmp(opt->mmu, "radix4") == 0 || strcmp(opt->mmu, "radix5") == 0;
 
     if (!a.v)
         return NULL;
@@ -75,8 +76,9 @@ char **boot_arguments(const struct boot_options *opt, const struct boot_parts *p
     PUT2(&a, "-initrd", "%s", parts->image);
     PUT2(&a, "-append",
          "console=ttyS0 panic=-1 nokaslr norandmaps mitigations=off no_timer_check tsc=reliable "
-         "random.trust_cpu=on%s%s%s",
-         opt->verbose ? "" : " quiet", opt->append ? " " : "", opt->append ? opt->append : "");
+         "random.trust_cpu=on%s%s%s%s%s",
+         conventional ? "" : " emt=", conventional ? "" : opt->mmu, opt->verbose ? "" : " quiet",
+         opt->append ? " " : "", opt->append ? opt->append : "");
     PUT2(&a, "-chardev", "socket,id=console,fd=%d", far->console);
     PUT2(&a, "-serial", "chardev:console");
     PUT2(&a, "-device", "virtio-serial-pci");

@@ -188,13 +188,14 @@ static bool node_ctor(u64 node, unsigned int level)
 		page = alloc_page(GFP_PGTABLE_USER);
 		if (!page)
 			return false;
-		/* fpt_beside(), and the way back to the node */
-		page->pt_mm = (struct mm_struct *)node_page(node);
 		node_page(node)->pmd_huge_pte = page;
 	}
 	for (page = node_words(node, level); words < node_word_pages(node, level); words++)
 		if (!pgtable_pmd_page_ctor(page + words))
 			goto undo;
+	/* fpt_beside(), and the way back to the node. Now: the constructor has a count in this word. */
+	if (level == 1)
+		fpt_side_page(node)->pt_mm = (struct mm_struct *)node_page(node);
 	for (; level == 1 && bases < 1u << tree_order(node); bases++)
 		if (!pgtable_pte_page_ctor(node_page(node) + bases))
 			goto undo;
@@ -507,21 +508,34 @@ static unsigned int __init arch_number(const char *name)
 	return 0;
 }
 
+static const struct emt_arch *const fpt_all[] __initconst = {
+	&emt_fpt_l3l2, &emt_fpt_l4l3, &emt_fpt_l4l3_l2l1
+};
+
+static char fpt_wanted[16 * EMT_CPUID_NAMES + 1] __initdata = CONFIG_EMT_FPT_ARCH;
+
+/* emt=fpt:l4l3 */
+static int __init fpt_setup(char *name)
+{
+	if (!name || strscpy(fpt_wanted, name, sizeof(fpt_wanted)) < 0)
+		return -EINVAL;
+	return 0;
+}
+early_param("emt", fpt_setup);
+
 /* Before the first mm is made, on the boot processor. */
 void __init fpt_init(void)
 {
-	static const struct emt_arch *const all[] __initconst = {
-		&emt_fpt_l3l2, &emt_fpt_l4l3, &emt_fpt_l4l3_l2l1
-	};
 	const struct emt_root none = { .word = { __pa_symbol(empty_zero_page) } };
-	unsigned int i, n = arch_number(CONFIG_EMT_FPT_ARCH);
+	unsigned int i, n = arch_number(fpt_wanted);
 
-	for (i = 0; i < ARRAY_SIZE(all); i++)
-		if (!strcmp(all[i]->name, CONFIG_EMT_FPT_ARCH))
-			fpt_service.arch = all[i];
-	if (!n || !fpt_service.arch)
-		panic("EMT: this kernel is made for %s, which the processor %s", CONFIG_EMT_FPT_ARCH,
-		      n ? "has, and the kernel has not" : "does not have");
+	for (i = 0; i < ARRAY_SIZE(fpt_all); i++)
+		if (!strcmp(fpt_all[i]->name, fpt_wanted))
+			fpt_service.arch = fpt_all[i];
+	if (!fpt_service.arch)
+		panic("EMT: this kernel has no driver for %s", fpt_wanted);
+	if (!n)
+		panic("EMT: the processor does not have %s", fpt_wanted);
 	if (fpt_service.arch->driver->tsvc_init(&fpt_service))
 		panic("EMT: no memory");
 	fpt_control = n | EMT_CTL_SPLIT;
