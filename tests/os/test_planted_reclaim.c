@@ -4,7 +4,8 @@
  * between the files of src/os (--wrap); one at a time they do what a wrong one would: each mistake must be seen,
  * whatever the policy, and nothing when nothing is wrong.
  *
- * Who leaves though it was used is no loss of contents; so evict() here looks at accessed bits once more.
+ * Who leaves though it was used, and what is written though it is clean, is no loss of contents; so evict() here
+ * looks at the tables once more.
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ enum bug {
     DIRTY_TABLE,
     DIRTY_UNMAPPED,
     DIRTY_LAZY,
+    CLEAN_WRITTEN,
     CHILD_MISSED,
     YOUNG,
     FLUSH,
@@ -70,6 +72,7 @@ static const struct {
     [DIRTY_TABLE] = {"the dirty bit of a table is not looked at", ON_ALL},
     [DIRTY_UNMAPPED] = {"what a table knew of writes is forgotten when it is unmapped", ON_ALL},
     [DIRTY_LAZY] = {"a page given up with MADV_FREE goes although it was written again", ON_LRU},
+    [CLEAN_WRITTEN] = {"what is clean is written", ON_LRU | ON_GENS},
     [CHILD_MISSED] = {"the reverse map misses one of several mappings", ON_ALL},
     [YOUNG] = {"the accessed bit is not looked at", ON_LRU | ON_GENS},
     [FLUSH] = {"no TLB is flushed before a page leaves", ON_ALL},
@@ -114,6 +117,7 @@ static struct {
     uint64_t slot;        /* that was given out last */
     uint64_t failed_slot; /* whose write failed, and nobody heard of it */
     bool failed_file;
+    bool clean; /* the page that leaves need not be written */
     void (*flush)(void *hw, const struct emt_flush *f);
 } planted;
 
@@ -137,6 +141,8 @@ bool __wrap_rmap_find(struct os *os, uint64_t pfn, const struct frame *f) {
     for (uint64_t i = 0; i < r->nmap; i++)
         if (wrong(DIRTY_TABLE, r->map[i].dirty) || wrong(DIRTY_LAZY, r->map[i].dirty && f->flags & FRAME_LAZYFREE))
             r->map[i].dirty = false;
+        else if (wrong(CLEAN_WRITTEN, !r->map[i].dirty))
+            r->map[i].dirty = true;
     r->nmap -= wrong(CHILD_MISSED, found && r->nmap > 1);
     return found;
 }
@@ -177,20 +183,30 @@ int __wrap_emt_tobj_init_swap(const struct emt_tsvc *svc, struct emt_tobj *o, ui
     return __real_emt_tobj_init_swap(svc, o, va, bytes, swap + wrong(ENTRY_WRONG, true));
 }
 
-/* Not a mistake, but a look: what the policy chose must not have been used since it was looked at. */
+static void seen_wrong(uint64_t pfn, const char *what) {
+    fprintf(stderr, "oracle: frame or place %llu %s\n", (unsigned long long)pfn, what);
+    abort();
+}
+
+/* Not a mistake, but a look: what the policy chose must not have been used since it was looked at; and is its
+   content where it goes already? */
 enum evicted __real_evict(struct os *os, uint64_t pfn);
 enum evicted __wrap_evict(struct os *os, uint64_t pfn);
 enum evicted __wrap_evict(struct os *os, uint64_t pfn) {
     const struct reclaim *r = os->reclaim;
+    const struct frame *f = frames_of(os->frames, pfn);
     struct emt_tobj o;
 
-    __real_rmap_find(os, pfn, frames_of(os->frames, pfn));
-    for (uint64_t i = 0; i < r->nmap; i++)
-        if (emt_tdb_find(&r->map[i].p->tdb, r->map[i].va, &o) == 0 && tobj(os, &o, EMT_ATTR_ACCESSED)) {
-            fprintf(stderr, "oracle: frame %llu leaves, and it was used\n", (unsigned long long)pfn);
-            abort();
-        }
-    return __real_evict(os, pfn);
+    planted.clean = !(f->flags & FRAME_DIRTY) && (f->flags & FRAME_CACHED || !(f->flags & FRAME_SWAPBACKED));
+    __real_rmap_find(os, pfn, f);
+    for (uint64_t i = 0; i < r->nmap; i++) {
+        planted.clean &= !r->map[i].dirty;
+        if (emt_tdb_find(&r->map[i].p->tdb, r->map[i].va, &o) == 0 && tobj(os, &o, EMT_ATTR_ACCESSED))
+            seen_wrong(pfn, "leaves, and it was used");
+    }
+    enum evicted done = __real_evict(os, pfn);
+    planted.clean = false;
+    return done;
 }
 
 /* ---- devices and files ---- */
@@ -200,6 +216,8 @@ int __wrap_reclaim_io(struct os *os, bool swap, uint64_t at, unsigned pages, boo
 int __wrap_reclaim_io(struct os *os, bool swap, uint64_t at, unsigned pages, bool write) {
     int err = __real_reclaim_io(os, swap, at, pages, write);
 
+    if (write && planted.clean)
+        seen_wrong(at, "is written, and it is clean"); /* its slot or owner */
     planted.failed_slot = SWAP_NONE;
     planted.failed_file = false;
     if (!wrong(WRITE_ERROR, err && write))
