@@ -282,6 +282,7 @@ struct emt_driver_ops {
 
     /* range: caller holds R. Default: a cursor. Objects that cross an end must be split before. */
     int (*range_unmap)(struct emt_tdb *, uint64_t va, uint64_t bytes, emt_gone_fn, void *ctx, struct emt_gather *);
+    /* -ENOMEM: each object has its old rights or the new ones. */
     int (*range_protect)(struct emt_tdb *, uint64_t va, uint64_t bytes, unsigned prot, struct emt_gather *);
     int (*range_copy)(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uint64_t bytes, emt_copy_fn, void *ctx,
                       struct emt_gather *src_gather);

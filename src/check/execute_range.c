@@ -68,6 +68,27 @@ bool clear_range(struct world *w, unsigned db, uint64_t va, uint64_t last) {
 
 /* ---- protect ---- */
 
+static void set_rights(struct object *o, const struct object *rights) {
+    o->write = rights->write;
+    o->exec = rights->exec;
+    o->user = rights->user;
+}
+
+/* Without memory a protection stops anywhere: each object has all of its old rights or all of the new ones. */
+static void half_protected(struct world *w, const struct op *op, const struct outcome *r) {
+    struct space *s = &w->space[op->db];
+    struct emt_tobj t;
+
+    for (size_t i = oracle_from(&s->oracle, r->va); i < s->oracle.n && s->oracle.object[i].va <= r->last; i++) {
+        struct object *o = &s->oracle.object[i], is;
+        if (o->state != OBJECT_PRESENT || emt_tdb_find(&s->tdb, o->va, &t))
+            continue;
+        object_from_tobj(w, &t, &is);
+        if (is.write == op->at.write && is.exec == op->at.exec && is.user == op->at.user)
+            set_rights(o, &is);
+    }
+}
+
 static bool protect(struct world *w, const struct op *op, const struct outcome *r) {
     struct space *s = &w->space[op->db];
     const unsigned prot =
@@ -79,15 +100,12 @@ static bool protect(struct world *w, const struct op *op, const struct outcome *
     emt_gather_flush(&s->tdb, &g);
     if (!result(w, err, 0))
         return false;
+    if (err)
+        half_protected(w, op, r);
     for (size_t i = oracle_from(&s->oracle, r->va); !err && i < s->oracle.n && s->oracle.object[i].va <= r->last;
-         i++) {
-        struct object *o = &s->oracle.object[i];
-        if (o->state != OBJECT_PRESENT)
-            continue;
-        o->write = op->at.write;
-        o->exec = op->at.exec;
-        o->user = op->at.user;
-    }
+         i++)
+        if (s->oracle.object[i].state == OBJECT_PRESENT)
+            set_rights(&s->oracle.object[i], &op->at);
     return true;
 }
 
