@@ -196,20 +196,48 @@ static int moved(const struct emt_tsvc *svc, const struct emt_tobj *o, uint64_t 
 }
 
 /*
+ * One object of the destination back to where it came from. In a hash table others may stand in its old place by
+ * now, and memory for a larger one is what lacks. Then it gives up its new place first, which may be what they
+ * need; and if that does not help, it has that again.
+ */
+static bool one_back(struct emt_tdb *tdb, struct emt_tobj *o, uint64_t va, struct emt_gather *g) {
+    struct emt_tobj back;
+
+    if (moved(tdb->svc, o, va, &back))
+        return false;
+    if (!emt_tdb_put_back(tdb, &back, g))
+        return !emt_tdb_remove(tdb, o->va, o);
+    if (emt_tdb_remove(tdb, o->va, o))
+        return false;
+    if (!moved(tdb->svc, o, va, &back) && !emt_tdb_put_back(tdb, &back, g))
+        return true;
+    emt_tdb_put_back(tdb, o, g);
+    return false;
+}
+
+/*
  * Undo for a move that ran out of memory half way: whatever reached the destination goes back, the last first, so
- * that tables go through the states from which they came and need no more than they had.
+ * that tables go through the states from which they came and need no more than they had. What finds its place taken
+ * waits until others have left theirs.
  */
 static void move_back(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
-    struct emt_tobj o, back;
+    struct emt_tobj o;
+    unsigned stuck, done;
 
     emt_range_lock(tdb, to, bytes);
-    for (uint64_t at = to + bytes; at > to;) {
-        const bool found = emt_tdb_find(tdb, at - 1, &o) == 0;
+    do {
+        stuck = done = 0;
+        for (uint64_t at = to + bytes; at > to;) {
+            const bool found = emt_tdb_find(tdb, at - 1, &o) == 0;
+            const uint64_t first = o.va > to ? o.va : to;
 
-        at = o.va > to ? o.va : to;
-        if (found && moved(tdb->svc, &o, o.va - to + from, &back) == 0 && emt_tdb_put_back(tdb, &back, g) == 0)
-            emt_tdb_remove(tdb, o.va, &o);
-    }
+            if (found && one_back(tdb, &o, first - to + from, g))
+                done++;
+            else
+                stuck += found;
+            at = first;
+        }
+    } while (stuck && done);
     emt_range_unlock(tdb, to, bytes);
     if (tdb->svc->host->nfreed)
         g->tables = true;
