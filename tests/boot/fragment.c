@@ -34,7 +34,8 @@ int main(int argc, char **argv) {
 
     if (argc < 3)
         return 2;
-    const size_t bytes = free_kib() * 1024 / 100 * strtoul(argv[1], NULL, 10) / PAGE * PAGE;
+    const size_t whole = strtoul(argv[1], NULL, 10) * 1024, kib = free_kib();
+    const size_t bytes = (kib > whole ? kib - whole : 0) * 1024 / PAGE * PAGE;
     char *p = mmap(NULL, bytes + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (p == MAP_FAILED) {
         perror("fragment");
