@@ -105,7 +105,7 @@ static const char *const setup_name[SETUPS] = {"lru", "generations", "horizon", 
 static const struct oracle_setup setup_of[SETUPS] = {
     SETUP("radix4", 4, .reclaim = CFG_RECLAIM_LRU),
     SETUP("radix4", 4, .reclaim = CFG_RECLAIM_GENERATIONS),
-    SETUP("mosaic:4", 8, .reclaim = CFG_RECLAIM_HORIZON),
+    SETUP("mosaic:4", 8, .reclaim = CFG_RECLAIM_AUTO),
     SETUP("radix4", 8, .reclaim = CFG_RECLAIM_LRU, .thp = CFG_THP_ALWAYS),
     SETUP("radix4", 4, .reclaim = CFG_RECLAIM_LRU, .fail_every = 5),
 };
