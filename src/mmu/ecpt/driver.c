@@ -282,6 +282,7 @@ static const struct emt_driver_ops ecpt_driver = {
     .range_unmap = ecpt_range_unmap,
     .range_protect = ecpt_range_protect,
     .range_copy = ecpt_range_copy,
+    .range_move = ecpt_range_move,
     .range_age = ecpt_range_age,
     .range_void = ecpt_range_void,
     .huge_collapse = ecpt_huge_collapse,

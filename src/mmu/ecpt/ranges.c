@@ -132,6 +132,59 @@ int ecpt_range_copy(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uint6
     return 0;
 }
 
+/* Another's A or D come to an entry. */
+static void add_ad(struct emt_tdb *tdb, uint64_t pa, uint64_t ad) {
+    uint64_t word = emt_table_read(tdb->svc->host, pa), found;
+
+    while (ad & ~word && (found = emt_table_cmpxchg(tdb->svc->host, pa, word, word | ad)) != word)
+        word = found;
+}
+
+/* The objects of a range go. Each has a copy at `to`, which gets what hardware noted in it until then. */
+static void leave(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
+    struct span w = span_of(tdb, from, bytes);
+    struct ecpt_near near = {.line = {0}};
+
+    while (span_next(&w)) {
+        ecpt_replace(tdb, &w.slot, 0);
+        w.gone++;
+        if (w.slot.word & ECPT_MASK(P))
+            gather(g, &w.slot);
+        const struct ecpt_slot copy = ecpt_look(tdb, &near, w.slot.va - from + to);
+        const uint64_t ad = w.slot.word & ~copy.word & (ECPT_MASK(A) | ECPT_MASK(D));
+        if (ad && !ecpt_is_swap(ECPT_OBJECT(copy.word)))
+            add_ad(tdb, ecpt_slot_pa(&copy), ad);
+    }
+}
+
+/*
+ * All copies first: that may need memory, and when there is none they go again, which needs none. (One by one would
+ * not do: others may have been kicked to where an object was, and then it does not get back.) While both are there
+ * the tables are fuller than they will be: they do not grow before they must.
+ */
+int ecpt_range_move(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
+    struct ecpt *e = ecpt_of(tdb);
+    struct span w = span_of(tdb, from, bytes);
+    struct ecpt_near near = {.line = {0}};
+    uint64_t reached_bytes = 0;
+    int err = 0;
+
+    e->moving = true;
+    while (!err && span_next(&w)) {
+        struct emt_tobj o = ecpt_slot_tobj(&w.slot);
+
+        reached_bytes = o.va - from;
+        o.va += to - from;
+        err = o.va & (o.bytes - 1) || !ecpt_canonical(o.va) ? -EINVAL : ecpt_update(tdb, &near, &o);
+    }
+    e->moving = false;
+    if (err)
+        leave(tdb, to, from, reached_bytes, g);
+    else
+        leave(tdb, from, to, bytes, g);
+    return err;
+}
+
 int ecpt_range_age(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, unsigned mask, emt_aged_fn aged, void *ctx,
                    struct emt_gather *g) {
     struct span w = span_of(tdb, va, bytes);
@@ -340,13 +393,8 @@ static void pieces_add(struct emt_tdb *tdb, const struct ecpt_slot *s, uint64_t 
     const uint64_t bytes = 1ull << ecpt_entry_shift(to);
     struct ecpt_near near = {.line = {0}};
 
-    for (uint64_t va = s->va; ad && va - s->va < s->bytes; va += bytes) {
-        const uint64_t pa = ecpt_line_at(tdb, &near, to, va) + 8 * ecpt_index(to, va);
-        uint64_t word = emt_table_read(tdb->svc->host, pa), found;
-
-        while ((found = emt_table_cmpxchg(tdb->svc->host, pa, word, word | ad)) != word)
-            word = found;
-    }
+    for (uint64_t va = s->va; ad && va - s->va < s->bytes; va += bytes)
+        add_ad(tdb, ecpt_line_at(tdb, &near, to, va) + 8 * ecpt_index(to, va), ad);
 }
 
 /*

@@ -566,7 +566,7 @@ int ecpt_insert(struct ecpt *e, enum ecpt_table t, uint64_t key, const uint64_t 
         return -ENOMEM;
     if (s->patience)
         s->patience--;
-    else if (!s->resizing && (s->lines + 1) * 100 > capacity(s) * GROW_PERCENT)
+    else if (!s->resizing && !e->moving && (s->lines + 1) * 100 > capacity(s) * GROW_PERCENT)
         grow(e, s);
     while (!put(e, s, key, line, at)) {
         /* During a resize: make it go on, or end at once. Otherwise begin one. */

@@ -33,6 +33,7 @@ struct ecpt_set {
 struct ecpt {
     struct emt_tdb *tdb;
     uint64_t random;               /* chooses ways; begins with a constant */
+    bool moving;                   /* a range: its objects stand twice for a while */
     uint64_t sections[ECPT_SIZES]; /* that have pages of a size, by the walk table that knows best */
     struct ecpt_set set[ECPT_TABLES];
 };
@@ -157,6 +158,7 @@ int ecpt_range_unmap(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, emt_gone_
 int ecpt_range_protect(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, unsigned prot, struct emt_gather *g);
 int ecpt_range_copy(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uint64_t bytes, emt_copy_fn copy,
                     void *ctx, struct emt_gather *src_gather);
+int ecpt_range_move(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g);
 int ecpt_range_age(struct emt_tdb *tdb, uint64_t va, uint64_t bytes, unsigned mask, emt_aged_fn aged, void *ctx,
                    struct emt_gather *g);
 bool ecpt_range_void(struct emt_tdb *tdb, uint64_t va, uint64_t bytes);
