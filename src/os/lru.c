@@ -5,10 +5,10 @@
 void lru_add(union lru_entry *e, struct lru_list *l, uint64_t pfn, uint64_t pages) {
     uint32_t me = (uint32_t)pfn + 1;
 
-    e[pfn].link.next = l->first;
-    e[pfn].link.prev = 0;
+    lru_at(e, pfn)->link.next = l->first;
+    lru_at(e, pfn)->link.prev = 0;
     if (l->first)
-        e[l->first - 1].link.prev = me;
+        lru_at(e, l->first - 1)->link.prev = me;
     else
         l->last = me;
     l->first = me;
@@ -18,10 +18,10 @@ void lru_add(union lru_entry *e, struct lru_list *l, uint64_t pfn, uint64_t page
 void lru_add_tail(union lru_entry *e, struct lru_list *l, uint64_t pfn, uint64_t pages) {
     uint32_t me = (uint32_t)pfn + 1;
 
-    e[pfn].link.prev = l->last;
-    e[pfn].link.next = 0;
+    lru_at(e, pfn)->link.prev = l->last;
+    lru_at(e, pfn)->link.next = 0;
     if (l->last)
-        e[l->last - 1].link.next = me;
+        lru_at(e, l->last - 1)->link.next = me;
     else
         l->first = me;
     l->last = me;
@@ -29,14 +29,14 @@ void lru_add_tail(union lru_entry *e, struct lru_list *l, uint64_t pfn, uint64_t
 }
 
 void lru_del(union lru_entry *e, struct lru_list *l, uint64_t pfn, uint64_t pages) {
-    uint32_t next = e[pfn].link.next, prev = e[pfn].link.prev;
+    uint32_t next = lru_at(e, pfn)->link.next, prev = lru_at(e, pfn)->link.prev;
 
     if (prev)
-        e[prev - 1].link.next = next;
+        lru_at(e, prev - 1)->link.next = next;
     else
         l->first = next;
     if (next)
-        e[next - 1].link.prev = prev;
+        lru_at(e, next - 1)->link.prev = prev;
     else
         l->last = prev;
     l->pages -= pages;

@@ -28,6 +28,19 @@ _Static_assert(sizeof(union lru_entry) == 8, "one for each frame of the machine"
 /* 32 bits name a frame: memory that is larger than this has no reclaim. */
 #define LRU_MAX_FRAMES 0xfffffffeull
 
+/*
+ * Where a frame's entry is, from `e` on. Those of frames at multiples of 2 MiB lie side by side in front of e: one
+ * of ours for each page of 2 MiB would else be all that is used of 4 KiB of the host.
+ */
+#define LRU_HEAD_FRAMES 512
+static inline union lru_entry *lru_at(union lru_entry *e, uint64_t pfn) {
+    return pfn % LRU_HEAD_FRAMES ? e + pfn : e - 1 - pfn / LRU_HEAD_FRAMES;
+}
+/* Entries in front of e, for so many frames. */
+static inline uint64_t lru_heads(uint64_t frames) {
+    return frames / LRU_HEAD_FRAMES + 1;
+}
+
 struct lru_list {
     uint32_t first, last; /* pfn + 1; the first was added last */
     uint64_t pages;       /* of 4 KiB: an allocation of 2 MiB counts 512 */

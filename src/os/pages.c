@@ -282,7 +282,7 @@ static void put_soon(const struct os *os, uint64_t i) {
         const uint64_t pfn = os->pending[at] >> 6;
         frames_soon(os->frames, pfn, step);
         if (os->reclaim && step == 0)
-            __builtin_prefetch(&os->reclaim->entry[pfn], 1);
+            __builtin_prefetch(lru_at(os->reclaim->entry, pfn), 1);
     }
 }
 

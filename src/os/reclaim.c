@@ -89,11 +89,11 @@ int reclaim_new(struct os *os) {
         err = swap_init(&r->swap, os->cfg.os.swap.bytes, frames);
     if (err)
         return err;
-    void *entry = mmap(NULL, frames * sizeof(*r->entry), PROT_READ | PROT_WRITE,
+    void *entry = mmap(NULL, (lru_heads(frames) + frames) * sizeof(*r->entry), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (entry == MAP_FAILED)
         return -ENOMEM;
-    r->entry = entry;
+    r->entry = (union lru_entry *)entry + lru_heads(frames);
     r->frames = frames;
     r->hardware_dirty = os->caps.accessed_dirty;
     r->limit_pages = os->cfg.os.limit_bytes ? os->cfg.os.limit_bytes >> EMT_PAGE_SHIFT : ~0ull;
@@ -118,7 +118,7 @@ void reclaim_free(struct os *os) {
         return;
     swap_fini(&r->swap);
     if (r->entry)
-        munmap(r->entry, r->frames * sizeof(*r->entry));
+        munmap(r->entry - lru_heads(r->frames), (lru_heads(r->frames) + r->frames) * sizeof(*r->entry));
     free(r->map);
     free(r->disk);
     free(r);

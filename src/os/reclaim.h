@@ -81,7 +81,7 @@ extern const struct reclaim_policy reclaim_lru, reclaim_gens, reclaim_horizon;
 
 struct reclaim {
     const struct reclaim_policy *policy;
-    union lru_entry *entry; /* by frame */
+    union lru_entry *entry; /* by frame: lru_at() */
     uint64_t frames;
     struct lruvec vec[2]; /* 1: of the processes with a limit */
     uint64_t min, low, high;

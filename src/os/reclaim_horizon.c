@@ -29,7 +29,7 @@ static struct frame *movable(const struct os *os, uint64_t pfn) {
 }
 
 static uint32_t stamp_of(const struct os *os, uint64_t pfn) {
-    return os->reclaim->entry[pfn].use.stamp;
+    return lru_at(os->reclaim->entry, pfn)->use.stamp;
 }
 
 static bool is_ghost(const struct os *os, uint64_t pfn) {
@@ -42,9 +42,9 @@ static void add(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f, 
     f->flags |= FRAME_LISTED;
     l->pages += reclaim_pages(f);
     if (how != JOIN_OLD)
-        r->entry[pfn].use.stamp = ++r->clock;
-    r->entry[pfn].use.freq = 0;
-    r->entry[pfn].use.history = 1;
+        lru_at(r->entry, pfn)->use.stamp = ++r->clock;
+    lru_at(r->entry, pfn)->use.freq = 0;
+    lru_at(r->entry, pfn)->use.history = 1;
 }
 
 static void del(struct os *os, struct lruvec *l, uint64_t pfn, struct frame *f) {
@@ -184,7 +184,7 @@ static uint64_t next_random(uint64_t *state) {
 
 static void look_at(struct os *os, uint64_t pfn, struct frame *f) {
     struct reclaim *r = os->reclaim;
-    union lru_entry *e = &r->entry[pfn];
+    union lru_entry *e = lru_at(r->entry, pfn);
     bool hot = e->use.freq >= 0, used = true, exec;
 
     if (!hot || next_random(&r->random) % LOOK_SHARE == 0) {

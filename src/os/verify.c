@@ -210,7 +210,7 @@ static void check_lists(struct verify *k) {
         for (unsigned j = 0; j < 2 * GENS; j++)
             lists[n++] = &l->gen[j / 2][j % 2];
         for (unsigned j = 0; j < n && !r->horizon; j++)
-            for (uint32_t at = lists[j]->first; at; at = r->entry[at - 1].link.next) {
+            for (uint32_t at = lists[j]->first; at; at = lru_at(r->entry, at - 1)->link.next) {
                 const struct frame *f = frames_of(k->os->frames, at - 1ull);
                 if (!f || !(f->flags & FRAME_LISTED) || ((f->flags & FRAME_LIMITED) != 0) != (i == 1)) {
                     wrong(k, NULL, at - 1ull, "on a list where it does not belong");
