@@ -15,6 +15,7 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 #include <stdio.h>
 
 #define BOOT_MAX_ADDS 64
@@ -46,6 +47,11 @@ struct boot_options {
     char **command;                         /* argv, or NULL: a shell */
     char line[512];                         /* this command line, for the results */
 };
+
+/* Tables that an unmodified kernel writes. */
+static inline bool boot_conventional(const struct boot_options *opt) {
+    return strcmp(opt->mmu, "radix4") == 0 || strcmp(opt->mmu, "radix5") == 0;
+}
 
 /*
  * Options of `emt boot`. 0, or an exit status + 1 (so that --help can end with 0) after a message.

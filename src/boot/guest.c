@@ -61,7 +61,7 @@ static void processor(struct arguments *a, const struct boot_options *opt) {
 char **boot_arguments(const struct boot_options *opt, const struct boot_parts *parts,
                       const struct boot_wires *far) {
     struct arguments a = {.v = calloc(MAX_ARGUMENTS, sizeof(char *))};
-    const bool conventional = strcmp(opt->mmu, "radix4") == 0 || strcmp(opt->mmu, "radix5") == 0;
+    const bool conventional = boot_conventional(opt);
 
     if (!a.v)
         return NULL;

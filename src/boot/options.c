@@ -254,7 +254,7 @@ static int check_mmu(const struct boot_options *opt) {
         return cli_error(CLI_USAGE, "--mmu %s: there is no such architecture%s%s%s; see emt list mmus", opt->mmu,
                          near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
-    if (opt->kernel == BOOT_VANILLA && strcmp(opt->mmu, "radix4") != 0 && strcmp(opt->mmu, "radix5") != 0)
+    if (opt->kernel == BOOT_VANILLA && !boot_conventional(opt))
         return cli_error(
             CLI_USAGE,
             "--mmu %s: an unmodified kernel writes radix tables alone; take --mmu radix4 or radix5, or "

@@ -100,10 +100,11 @@ static bool protect(struct world *w, const struct op *op, const struct outcome *
     emt_gather_flush(&s->tdb, &g);
     if (!result(w, err, 0))
         return false;
-    if (err)
+    if (err) {
         half_protected(w, op, r);
-    for (size_t i = oracle_from(&s->oracle, r->va); !err && i < s->oracle.n && s->oracle.object[i].va <= r->last;
-         i++)
+        return true;
+    }
+    for (size_t i = oracle_from(&s->oracle, r->va); i < s->oracle.n && s->oracle.object[i].va <= r->last; i++)
         if (s->oracle.object[i].state == OBJECT_PRESENT)
             set_rights(&s->oracle.object[i], &op->at);
     return true;

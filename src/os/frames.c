@@ -56,10 +56,6 @@ static void pool_put(struct pool *p, uint32_t item) {
 
 /* ---- free lists ---- */
 
-static uint64_t link_prev(const union record *r) {
-    return r->link.prev_low | (uint64_t)r->link.prev_high << 32;
-}
-
 static void link_set_prev(union record *r, uint64_t prev) {
     r->link.prev_low = (uint32_t)prev;
     r->link.prev_high = (uint16_t)(prev >> 32);
@@ -132,11 +128,6 @@ static void bit_set(uint64_t *bits, unsigned i) {
 
 static void bit_clear(uint64_t *bits, unsigned i) {
     bits[i / 64] &= ~(1ull << i % 64);
-}
-
-/* Is [i, i + 2^order) one free piece? */
-static bool piece_is_free(const struct frames *f, struct split *s, unsigned i, unsigned order) {
-    return bit_get(s->free, i) && bit_get(s->head, i) && split_record(f, s, i)->link.order == order;
 }
 
 /* ---- cutting ---- */

@@ -138,6 +138,15 @@ static inline bool bit_get(const uint64_t *bits, unsigned i) {
     return bits[i / 64] >> i % 64 & 1;
 }
 
+static inline uint64_t link_prev(const union record *r) {
+    return r->link.prev_low | (uint64_t)r->link.prev_high << 32;
+}
+
+/* Of a split block: is [i, i + 2^order) one free piece? */
+static inline bool piece_is_free(const struct frames *f, struct split *s, unsigned i, unsigned order) {
+    return bit_get(s->free, i) && bit_get(s->head, i) && split_record(f, s, i)->link.order == order;
+}
+
 /* A block of the largest order is free now, or is not any more. */
 static inline void contig_note(struct frames *f, uint64_t pfn, bool free) {
     uint64_t node = pfn / f->node_frames;

@@ -36,15 +36,13 @@ static void want_record(const struct frames *f, uint64_t pfn) {
 static void neighbours(const struct frames *f, uint64_t pfn, void (*step)(const struct frames *, uint64_t)) {
     const struct block *b = block_of(f, pfn);
 
-    if (b->state != BLOCK_SPLIT || !bit_get(split_of(f, b)->free, pfn % BLOCK_FRAMES) ||
-        !bit_get(split_of(f, b)->head, pfn % BLOCK_FRAMES))
+    if (b->state != BLOCK_SPLIT || !piece_is_free(f, split_of(f, b), pfn % BLOCK_FRAMES, 0))
         return;
     const union record *r = record_of(f, pfn);
-    const uint64_t prev = r->link.prev_low | (uint64_t)r->link.prev_high << 32;
     if (r->link.next)
         step(f, r->link.next - 1);
-    if (prev)
-        step(f, prev - 1);
+    if (link_prev(r))
+        step(f, link_prev(r) - 1);
 }
 
 void frames_soon(const struct frames *f, uint64_t pfn, unsigned step) {

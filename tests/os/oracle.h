@@ -37,6 +37,9 @@ struct oracle_counts {
     uint64_t swapped_out, swapped_in, refaults, written_back, discarded, io_errors, killed, conflicts, ghosts;
 };
 
+/* Calls at random, the same ones for the same seed. */
+void oracle_calls_of(uint64_t seed, uint8_t *bytes, size_t n);
+
 /* 0, or -1 after a line on stderr that says what was expected. `counts` may be NULL. */
 int oracle_run(const struct oracle_setup *setup, const uint8_t *bytes, size_t n, struct oracle_counts *counts);
 

@@ -356,13 +356,7 @@ static enum seen sequence(const struct oracle_setup *setup, enum bug bug, uint64
     int status;
 
     assert_non_null(log);
-    for (unsigned i = 0; i < BYTES; i++) {
-        uint64_t z = seed += 0x9e3779b97f4a7c15ull; /* splitmix64 */
-
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-        bytes[i] = (uint8_t)((z ^ z >> 31) >> 32);
-    }
+    oracle_calls_of(seed, bytes, BYTES);
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {

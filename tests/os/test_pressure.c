@@ -14,14 +14,6 @@
 #define BYTES 12000
 #define MIB   (1ull << 20)
 
-static uint64_t next(uint64_t *state) {
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-    return z ^ z >> 31;
-}
-
 #define SETUP(name, memory_mib, policy, swap_mib, kind, ...)                                                       \
     {                                                                                                              \
         .arch = name, .memory_bytes = (memory_mib)*MIB, .reclaim = CFG_RECLAIM_##policy,                           \
@@ -65,11 +57,10 @@ static void run(void **state) {
     const char *seeds = getenv("ORACLE_SEEDS"), *from = getenv("ORACLE_FROM");
 
     for (uint64_t k = 0; k < (seeds ? strtoull(seeds, NULL, 0) : 2); k++) {
-        uint64_t seed = (from ? strtoull(from, NULL, 0) : 1) + k, rng = seed;
+        uint64_t seed = (from ? strtoull(from, NULL, 0) : 1) + k;
         struct oracle_counts c;
 
-        for (unsigned i = 0; i < BYTES; i++)
-            bytes[i] = (uint8_t)(next(&rng) >> 32);
+        oracle_calls_of(seed, bytes, BYTES);
         if (oracle_run(s, bytes, BYTES, &c))
             fail_msg("seed %llu", (unsigned long long)seed);
         for (unsigned i = 0; i < sizeof(c) / sizeof(uint64_t); i++)

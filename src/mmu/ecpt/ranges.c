@@ -132,14 +132,6 @@ int ecpt_range_copy(struct emt_tdb *dst, struct emt_tdb *src, uint64_t va, uint6
     return 0;
 }
 
-/* Another's A or D come to an entry. */
-static void add_ad(struct emt_tdb *tdb, uint64_t pa, uint64_t ad) {
-    uint64_t word = emt_table_read(tdb->svc->host, pa), found;
-
-    while (ad & ~word && (found = emt_table_cmpxchg(tdb->svc->host, pa, word, word | ad)) != word)
-        word = found;
-}
-
 /* The objects of a range go. Each has a copy at `to`, which gets what hardware noted in it until then. */
 static void leave(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t bytes, struct emt_gather *g) {
     struct span w = span_of(tdb, from, bytes);
@@ -153,7 +145,7 @@ static void leave(struct emt_tdb *tdb, uint64_t from, uint64_t to, uint64_t byte
         const struct ecpt_slot copy = ecpt_look(tdb, &near, w.slot.va - from + to);
         const uint64_t ad = w.slot.word & ~copy.word & (ECPT_MASK(A) | ECPT_MASK(D));
         if (ad && !ecpt_is_swap(ECPT_OBJECT(copy.word)))
-            add_ad(tdb, ecpt_slot_pa(&copy), ad);
+            ecpt_merge(tdb->svc->host, ecpt_slot_pa(&copy), ad);
     }
 }
 
@@ -394,7 +386,7 @@ static void pieces_add(struct emt_tdb *tdb, const struct ecpt_slot *s, uint64_t 
     struct ecpt_near near = {.line = {0}};
 
     for (uint64_t va = s->va; ad && va - s->va < s->bytes; va += bytes)
-        add_ad(tdb, ecpt_line_at(tdb, &near, to, va) + 8 * ecpt_index(to, va), ad);
+        ecpt_merge(tdb->svc->host, ecpt_line_at(tdb, &near, to, va) + 8 * ecpt_index(to, va), ad);
 }
 
 /*

@@ -116,8 +116,7 @@ static bool line_matches(struct emt_host *host, enum ecpt_table t, uint64_t pa, 
     return true;
 }
 
-/* Hardware set A or D in a copy that goes: the one that stays gets them. */
-static void merge(struct emt_host *host, uint64_t pa, uint64_t gone) {
+void ecpt_merge(struct emt_host *host, uint64_t pa, uint64_t gone) {
     const uint64_t ad = gone & (ECPT_MASK(A) | ECPT_MASK(D));
     uint64_t word = emt_table_read(host, pa);
 
@@ -142,7 +141,7 @@ static void line_retire(struct emt_host *host, enum ecpt_table t, uint64_t from,
         }
         while ((found = emt_table_cmpxchg(host, from + 8 * i, word, 0)) != word)
             word = found;
-        merge(host, to + 8 * i, word);
+        ecpt_merge(host, to + 8 * i, word);
     }
 }
 

@@ -74,6 +74,8 @@ struct ecpt_place ecpt_find(struct ecpt *e, enum ecpt_table t, uint64_t key);
 /* Put a line that is in no way yet; its tag must be `key`. -ENOMEM: nothing changed. Lines may move. */
 int ecpt_insert(struct ecpt *e, enum ecpt_table t, uint64_t key, const uint64_t line[ECPT_WORDS],
                 struct ecpt_place *at);
+/* Hardware set A or D in an entry that goes: its copy at pa, which stays, gets them. */
+void ecpt_merge(struct emt_host *host, uint64_t pa, uint64_t gone);
 /* The line at pa has just become none by its word 7. Lines may move. */
 void ecpt_removed(struct ecpt *e, enum ecpt_table t, uint64_t pa);
 /* Everything into new arrays of 2^log lines at once, for when a gradual resize is stuck. false: no memory. */
